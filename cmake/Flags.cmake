@@ -1,0 +1,30 @@
+# Warnings and hardening for every target of this project (OpenSSF compiler options hardening guide).
+set(CALBRIDGE_WARNING_FLAGS -Wall -Wextra -Wpedantic -Wshadow)
+set(CALBRIDGE_CXX_WARNING_FLAGS -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual)
+if(CALBRIDGE_WARNINGS_AS_ERRORS)
+  list(APPEND CALBRIDGE_WARNING_FLAGS -Werror)
+endif()
+
+set(CALBRIDGE_HARDENING_FLAGS -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
+if(NOT CALBRIDGE_SANITIZE)
+  list(APPEND CALBRIDGE_HARDENING_FLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS)
+endif()
+
+add_library(calbridge_flags INTERFACE)
+target_compile_options(calbridge_flags INTERFACE
+  ${CALBRIDGE_WARNING_FLAGS} $<$<COMPILE_LANGUAGE:CXX>:${CALBRIDGE_CXX_WARNING_FLAGS}> ${CALBRIDGE_HARDENING_FLAGS})
+target_link_options(calbridge_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+set(CMAKE_EXE_LINKER_FLAGS "${CMAKE_EXE_LINKER_FLAGS} -pie")
+
+if(CALBRIDGE_SANITIZE)
+  add_compile_options(-fsanitize=${CALBRIDGE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${CALBRIDGE_SANITIZE})
+endif()
+
+find_program(CALBRIDGE_CCACHE ccache)
+if(CALBRIDGE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CALBRIDGE_CCACHE})
+  # The precompiled header needs these: ccache cannot see through it otherwise.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CALBRIDGE_CCACHE})
+endif()
