@@ -16,8 +16,9 @@ struct Event {
   std::vector<Appointment> appointments;
 };
 
-/// Reads a structured-mode CloudEvent (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md).
-/// Throws Error("invalid_event") with the JSON pointer of the offending field, prefixed by `at`.
+/// Reads a structured-mode CloudEvent
+/// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md). Throws Error("invalid_event")
+/// with the JSON pointer of the offending field, prefixed by `at`.
 Event parseEvent(const nlohmann::json& json, const std::string& at = "");
 
 } // namespace calbridge

@@ -36,10 +36,10 @@ struct HttpResult {
 };
 
 struct HttpOptions {
-  std::chrono::milliseconds timeout{30000};      ///< for everything, from connect to the last byte
-  const std::atomic<bool>* cancelled = nullptr;  ///< may be null; looked at between reads
+  std::chrono::milliseconds timeout{30000};               ///< for everything, from connect to the last byte
+  const std::atomic<bool>* cancelled = nullptr;           ///< may be null; looked at between reads
   const std::vector<std::string>* allowedHosts = nullptr; ///< egress list ("host" or "host:port"); null allows none
-  bool publicAddressesOnly = false;              ///< refuse private, link-local and loopback addresses after resolution
+  bool publicAddressesOnly = false; ///< refuse private, link-local and loopback addresses after resolution
   std::size_t maxBody = 1 << 20;
 };
 

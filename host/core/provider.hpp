@@ -33,8 +33,8 @@ const char* toString(Status status);
 
 struct Failure {
   Status status = Status::internal;
-  std::string message;                               ///< for people; no secrets
-  std::string code;                                  ///< the provider's own code, e.g. "quotaExceeded"; may be empty
+  std::string message;                                 ///< for people; no secrets
+  std::string code;                                    ///< the provider's own code, e.g. "quotaExceeded"; may be empty
   std::optional<std::chrono::milliseconds> retryAfter; ///< rateLimited and transient: never try earlier
 };
 
@@ -77,10 +77,12 @@ struct PushRequest {
   enum class Operation { upsert, remove };
   Operation operation = Operation::upsert;
   std::string accessToken;
-  std::string uid;             ///< stable for this placement in this connection; opaque, [a-z0-9-], ≤ 64
-  std::string idempotencyKey;  ///< equal for retries of one creation; a fresh creation after a removal has a new one (UUID form)
+  std::string uid; ///< stable for this placement in this connection; opaque, [a-z0-9-], ≤ 64
+  std::string
+      idempotencyKey; ///< equal for retries of one creation; a fresh creation after a removal has a new one (UUID form)
   std::string providerEventId; ///< last known, may be empty
   std::string etag;            ///< last known, may be empty
+  int attempt = 1;             ///< 1-based; above 1 an earlier try may have reached the provider
   std::int64_t sequence = 0;   ///< RFC 5545 SEQUENCE: grows with every change
   TimeMs stamp = 0;            ///< when the wanted content was decided; DTSTAMP and LAST-MODIFIED
   Entry entry;                 ///< upsert; for remove what was there last
@@ -134,13 +136,15 @@ struct ProviderInfo {
   bool can(const std::string& capability) const { return capabilities.contains(capability); }
 };
 
-/// One configured provider. Every operation may be called from any thread, blocks, and never throws for what the provider does.
+/// One configured provider. Every operation may be called from any thread, blocks, and never throws for what the
+/// provider does.
 class Provider {
  public:
   virtual ~Provider() = default;
   virtual const ProviderInfo& info() const = 0;
 
-  virtual Outcome<std::string> connect(const ConnectRequest& request, const CallContext& context) = 0; ///< authorization URL
+  virtual Outcome<std::string> connect(const ConnectRequest& request,
+                                       const CallContext& context) = 0; ///< authorization URL
   virtual Outcome<Grant> exchange(const ExchangeRequest& request, const CallContext& context) = 0;
   virtual Outcome<Grant> refresh(const std::string& refreshToken, const CallContext& context) = 0;
   virtual std::optional<Failure> revoke(const Credentials& credentials, const CallContext& context) = 0;

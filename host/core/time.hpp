@@ -37,8 +37,9 @@ std::optional<TimeMs> parseHttpDate(std::string_view text);
 /// True for a zone of the IANA time zone database (tzdata of the machine).
 bool isTimeZone(const std::string& name);
 
-/// A local wall-clock reading "YYYY-MM-DDTHH:MM:SS" in an IANA zone → instant. A reading that a DST change skips is moved
-/// forward by the gap, one that occurs twice means the first (RFC 5545 section 3.3.5). nullopt when malformed or the zone is unknown.
+/// A local wall-clock reading "YYYY-MM-DDTHH:MM:SS" in an IANA zone → instant. A reading that a DST change skips is
+/// moved forward by the gap, one that occurs twice means the first (RFC 5545 section 3.3.5). nullopt when malformed or
+/// the zone is unknown.
 std::optional<TimeMs> localToUtc(std::string_view local, const std::string& zone);
 /// Instant → "YYYY-MM-DDTHH:MM:SS" in an IANA zone. Throws Error("invalid_timezone") for an unknown zone.
 std::string utcToLocal(TimeMs time, const std::string& zone);
