@@ -1,15 +1,13 @@
 # calbridge_add_plugin(NAME sources... [LIBS libraries...] [OUTPUT_DIRECTORY folder])
 # Makes lib<NAME>.so, a calbridge provider plugin that exports its one symbol and nothing else. Target: calbridge_plugin_<NAME>.
 # Static libraries among LIBS stay hidden inside. The default folder is ${CMAKE_BINARY_DIR}/plugins.
-set(CALBRIDGE_PLUGIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
-
 function(calbridge_add_plugin name)
   cmake_parse_arguments(P "" "OUTPUT_DIRECTORY" "LIBS" ${ARGN})
   if(NOT P_OUTPUT_DIRECTORY)
     set(P_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
   endif()
   set(target calbridge_plugin_${name})
-  set(script ${CALBRIDGE_PLUGIN_CMAKE_DIR}/plugin.version)
+  set(script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.version)
   add_library(${target} MODULE ${P_UNPARSED_ARGUMENTS})
   target_compile_features(${target} PRIVATE cxx_std_20)
   target_link_libraries(${target} PRIVATE calbridge::sdk ${P_LIBS})
