@@ -1,0 +1,251 @@
+#include "delivery/intake.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+
+#include <algorithm>
+
+namespace calbridge::delivery {
+namespace {
+
+constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
+constexpr std::size_t kBatch = 64;        ///< events routed in one transaction
+constexpr auto kRetryPause = std::chrono::seconds(1);
+
+} // namespace
+
+Intake::Intake(store::Store& store, DirectoryCache& directory, std::shared_ptr<const routing::RoutingPolicy> policy,
+               const Clock& clock, Logger& logger)
+    : store_(store), directory_(directory), clock_(clock), logger_(logger), policy_(std::move(policy)) {}
+
+Intake::~Intake() {
+  stop();
+}
+
+void Intake::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Intake::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  routed_.notify_all();
+  if (thread_.joinable())
+    thread_.join();
+}
+
+std::vector<Intake::Accepted> Intake::accept(const std::vector<nlohmann::json>& events, bool batch) {
+  std::vector<Event> parsed;
+  std::vector<store::NewEvent> rows;
+  parsed.reserve(events.size());
+  rows.reserve(events.size());
+  const TimeMs now = clock_.now();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    Event event = parseEvent(events[i], batch ? "/" + std::to_string(i) : "");
+    std::string body = events[i].dump();
+    std::string hash = sha256(body);
+    rows.push_back({event.source, event.id, event.type, event.time.value_or(now), hexEncode(hash), std::move(body)});
+    parsed.push_back(std::move(event));
+  }
+
+  const auto acceptances = store_.acceptEvents(rows, now);
+  std::vector<Accepted> answer;
+  answer.reserve(acceptances.size());
+  for (std::size_t i = 0; i < acceptances.size(); ++i) {
+    if (acceptances[i].result == store::Acceptance::Result::conflict)
+      throw Error("event_conflict",
+                  "an event with this source and id was accepted before with another content; nothing was stored. Send "
+                  "a changed event under a new id",
+                  {}, batch ? "/" + std::to_string(i) + "/id" : "/id");
+    answer.push_back({parsed[i].id, parsed[i].source, acceptances[i].result == store::Acceptance::Result::duplicate,
+                      acceptances[i].seq});
+  }
+
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < answer.size(); ++i) {
+      if (answer[i].duplicate) {
+        ++counters_.duplicates;
+        continue;
+      }
+      ++counters_.accepted;
+      if (queue_.size() < kQueueLimit)
+        queue_.push_back({answer[i].seq, std::move(parsed[i])});
+      else
+        journalBehind_ = true;
+    }
+  }
+  work_.notify_one();
+  return answer;
+}
+
+bool Intake::waitRouted(std::int64_t seq, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  waitedFor_.insert(seq);
+  const bool done = routed_.wait_for(lock, timeout, [&] { return stopping_ || !waitedFor_.contains(seq); });
+  waitedFor_.erase(seq);
+  return done && !stopping_;
+}
+
+void Intake::setPolicy(std::shared_ptr<const routing::RoutingPolicy> policy) {
+  {
+    const std::lock_guard lock(mutex_);
+    policy_ = std::move(policy);
+  }
+  reevaluateAll();
+}
+
+std::shared_ptr<const routing::RoutingPolicy> Intake::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+void Intake::reevaluateAll() {
+  {
+    const std::lock_guard lock(mutex_);
+    reevaluate_ = true; // a pass that is under way starts again from the beginning
+  }
+  work_.notify_one();
+}
+
+Intake::Progress Intake::reevaluation() const {
+  const std::lock_guard lock(mutex_);
+  return {reevaluating_ || reevaluate_, reevaluated_};
+}
+
+void Intake::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock,
+                 [this] { return stopping_ || !queue_.empty() || journalBehind_ || reevaluate_ || reevaluating_; });
+      if (stopping_)
+        return;
+    }
+    try {
+      if (const auto batch = nextBatch(); !batch.empty())
+        route(batch);
+      else
+        reevaluateSome();
+    } catch (const std::exception& error) {
+      // Nothing of the batch was stored: it is still in the journal.
+      ++counters_.failures;
+      const auto* known = dynamic_cast<const Error*>(&error);
+      logger_.error("routing failed; it is tried again",
+                    {{"reason", error.what()}, {"detail", known ? known->detail() : ""}});
+      std::unique_lock lock(mutex_);
+      journalBehind_ = true;
+      work_.wait_for(lock, kRetryPause, [this] { return stopping_; });
+    }
+  }
+}
+
+std::vector<JournaledEvent> Intake::nextBatch() {
+  bool behind = false;
+  std::vector<JournaledEvent> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    behind = journalBehind_;
+    if (!behind) {
+      while (!queue_.empty() && batch.size() < kBatch) {
+        if (!routedFromJournal_.erase(queue_.front().seq))
+          batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      if (queue_.empty())
+        routedFromJournal_.clear();
+      return batch;
+    }
+  }
+  return readJournal();
+}
+
+std::vector<JournaledEvent> Intake::readJournal() {
+  {
+    const std::lock_guard lock(mutex_);
+    journalBehind_ = false; // before the read: what is accepted after it sets it again
+  }
+  std::vector<JournaledEvent> batch;
+  const auto rows = store_.unroutedEvents(0, kBatch);
+  for (const auto& row : rows)
+    batch.push_back({row.seq, parseEvent(nlohmann::json::parse(row.body))});
+  const std::lock_guard lock(mutex_);
+  if (rows.size() == kBatch)
+    journalBehind_ = true;
+  // Some of these may also wait in the queue.
+  if (!queue_.empty())
+    for (const auto& event : batch)
+      routedFromJournal_.insert(event.seq);
+  return batch;
+}
+
+void Intake::route(const std::vector<JournaledEvent>& batch) {
+  std::vector<std::string> ids;
+  for (const auto& [seq, event] : batch)
+    for (const auto& appointment : event.appointments)
+      ids.push_back(appointment.id);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+
+  std::int64_t changed = 0;
+  for (;;) {
+    const Planner planner(policy(), directory_.current());
+    const TimeMs now = clock_.now();
+    const auto write = planner.plan(batch, store_.appointmentStates(ids), now);
+    changed = static_cast<std::int64_t>(write.placements.size());
+    if (store_.applyRouting(write, now))
+      break; // else another node changed one of them meanwhile
+  }
+  counters_.routed += static_cast<std::int64_t>(batch.size());
+  counters_.placementsChanged += changed;
+  bool awaited = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waitedFor_.empty())
+      for (const auto& event : batch)
+        awaited |= waitedFor_.erase(event.seq) > 0;
+  }
+  if (awaited)
+    routed_.notify_all();
+}
+
+bool Intake::reevaluateSome() {
+  std::string after;
+  {
+    const std::lock_guard lock(mutex_);
+    if (reevaluate_) {
+      reevaluate_ = false;
+      reevaluating_ = true;
+      reevaluatedUpTo_.clear();
+      reevaluated_ = 0;
+    }
+    if (!reevaluating_)
+      return false;
+    after = reevaluatedUpTo_;
+  }
+  const TimeMs now = clock_.now();
+  const auto ids = store_.openAppointments(now, after, kBatch);
+  if (!ids.empty()) {
+    for (;;) {
+      const Planner planner(policy(), directory_.current());
+      const auto write = planner.replan(store_.appointmentStates(ids), now);
+      if (write.placements.empty() || store_.applyRouting(write, now)) {
+        counters_.placementsChanged += static_cast<std::int64_t>(write.placements.size());
+        break;
+      }
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  reevaluated_ += static_cast<std::int64_t>(ids.size());
+  if (ids.size() < kBatch) {
+    reevaluating_ = false;
+    logger_.info("all open appointments were decided again", {{"appointments", std::to_string(reevaluated_)}});
+  } else {
+    reevaluatedUpTo_ = ids.back();
+  }
+  return true;
+}
+
+} // namespace calbridge::delivery

@@ -1,0 +1,93 @@
+#pragma once
+#include "core/event.hpp"
+#include "core/logger.hpp"
+#include "delivery/directory_cache.hpp"
+#include "delivery/planner.hpp"
+#include "routing/routing_policy.hpp"
+#include "store/store.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+
+namespace calbridge::delivery {
+
+/// From an event to placements, in two steps. accept() journals the event and returns when it is on disk; that is all
+/// that an acknowledgement waits for. One routing thread then takes the journal's events in order, in batches, and
+/// stores what calendars should say. What was journaled but not routed when the process ended is routed at the next
+/// start, so that nothing acknowledged is lost.
+class Intake {
+ public:
+  Intake(store::Store& store, DirectoryCache& directory, std::shared_ptr<const routing::RoutingPolicy> policy,
+         const Clock& clock, Logger& logger);
+  ~Intake();
+
+  /// Routes what an earlier run left, and everything accepted from now on.
+  void start();
+  /// Ends the routing thread after its current batch; the rest stays in the journal.
+  void stop();
+
+  struct Accepted {
+    std::string id;
+    std::string source;
+    bool duplicate = false;
+    std::int64_t seq = 0;
+  };
+  /// Checks and journals events, all or none. Throws Error: invalid_event (with pointer; a batch prefixes the index),
+  /// event_conflict (same source and id, other content), store_unavailable. Returns after they are durable.
+  std::vector<Accepted> accept(const std::vector<nlohmann::json>& events, bool batch);
+
+  /// Waits until the event is routed; false when it has not been within `timeout`.
+  bool waitRouted(std::int64_t seq, std::chrono::milliseconds timeout);
+
+  /// A new policy counts from the next batch on; all open appointments are decided again in the background.
+  void setPolicy(std::shared_ptr<const routing::RoutingPolicy> policy);
+  std::shared_ptr<const routing::RoutingPolicy> policy() const;
+  /// Decides again about all open appointments in the background (directory changed, operator's resync).
+  void reevaluateAll();
+  struct Progress {
+    bool running = false;
+    std::int64_t done = 0;
+  };
+  Progress reevaluation() const;
+
+  struct Counters {
+    std::atomic<std::int64_t> accepted{0}, duplicates{0}, routed{0}, placementsChanged{0}, failures{0};
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  void run();
+  std::vector<JournaledEvent> nextBatch();
+  std::vector<JournaledEvent> readJournal();
+  void route(const std::vector<JournaledEvent>& batch);
+  bool reevaluateSome();
+
+  store::Store& store_;
+  DirectoryCache& directory_;
+  const Clock& clock_;
+  Logger& logger_;
+  Counters counters_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable routed_;
+  std::shared_ptr<const routing::RoutingPolicy> policy_;
+  std::deque<JournaledEvent> queue_;
+  bool journalBehind_ = true; ///< the journal holds unrouted events that are not in the queue
+  bool stopping_ = false;
+  bool reevaluate_ = false;
+  std::string reevaluatedUpTo_;
+  bool reevaluating_ = false;
+  std::int64_t reevaluated_ = 0;
+  std::unordered_set<std::int64_t> waitedFor_; ///< positions that somebody waits for
+
+  std::unordered_set<std::int64_t> routedFromJournal_; ///< routing thread only: may come out of the queue once more
+  std::thread thread_;
+};
+
+} // namespace calbridge::delivery

@@ -1,0 +1,172 @@
+#include "delivery/planner.hpp"
+
+#include <unordered_map>
+
+namespace calbridge::delivery {
+namespace {
+
+using nlohmann::json;
+
+/// One appointment while a batch works on it: the stored state, and which of it has changed.
+struct Working {
+  store::AppointmentState state;
+  routing::RoutingState memory;
+  std::optional<Appointment> newest;
+  bool touched = false;
+  std::unordered_map<std::string, std::size_t> placementOf; ///< person → index in state.placements
+  std::vector<bool> changed;
+  std::vector<std::int64_t> storedRevision;
+
+  explicit Working(store::AppointmentState loaded) : state(std::move(loaded)) {
+    if (!state.appointment.memory.is_null())
+      memory = routing::routingStateFromJson(state.appointment.memory);
+    if (!state.appointment.snapshot.is_null())
+      newest = parseAppointment(state.appointment.snapshot, "");
+    for (std::size_t i = 0; i < state.placements.size(); ++i) {
+      placementOf.emplace(state.placements[i].personId, i);
+      storedRevision.push_back(state.placements[i].revision);
+    }
+    changed.resize(state.placements.size());
+  }
+
+  std::vector<routing::CurrentPlacement> current() const {
+    std::vector<routing::CurrentPlacement> list;
+    list.reserve(state.placements.size());
+    for (const auto& placement : state.placements)
+      list.push_back({placement.personId, placement.present, placement.contentHash});
+    return list;
+  }
+
+  store::PlacementRecord& placement(const std::string& personId) {
+    const auto [it, fresh] = placementOf.try_emplace(personId, state.placements.size());
+    if (fresh) {
+      store::PlacementRecord record;
+      record.appointmentId = state.appointment.id;
+      record.personId = personId;
+      record.present = false;
+      state.placements.push_back(std::move(record));
+      changed.push_back(false);
+      storedRevision.push_back(0);
+    }
+    return state.placements[it->second];
+  }
+
+  /// Carries one decision out. A batch raises a placement's revision once, however many of its events change it.
+  void apply(const routing::Decision& decision, TimeMs now) {
+    if (decision.action == routing::Action::none)
+      return;
+    auto& target = placement(decision.personId);
+    const std::size_t index = placementOf.at(decision.personId);
+    target.present = decision.action != routing::Action::remove;
+    target.route = decision.route;
+    target.decidedAt = now;
+    target.revision = storedRevision[index] + 1;
+    if (decision.entry) {
+      target.entry = decision.entry->entry;
+      target.contentHash = decision.entry->hash;
+    }
+    changed[index] = true;
+    touched = true;
+  }
+};
+
+json describe(const routing::RoutingResult& result, const std::string& appointmentId, Working& working) {
+  json routes = json::array(), unknown = json::array(), decisions = json::array();
+  for (const auto& route : result.routes)
+    routes.push_back(
+        {{"name", route.name}, {"action", route.action}, {"audience", route.audience}, {"people", route.people}});
+  for (const auto& person : result.unknown)
+    unknown.push_back({{"person", person.personId}, {"path", person.path}});
+  for (const auto& decision : result.decisions)
+    decisions.push_back(
+        {{"person", decision.personId},
+         {"role", decision.role},
+         {"action", routing::toString(decision.action)},
+         {"route", decision.route},
+         {"reason", decision.reason},
+         {"revision",
+          working.placementOf.contains(decision.personId) ? working.placement(decision.personId).revision : 0}});
+  return {{"appointment", appointmentId},
+          {"stale", result.stale},
+          {"routes", std::move(routes)},
+          {"unknown", std::move(unknown)},
+          {"decisions", std::move(decisions)}};
+}
+
+void collect(store::RoutingWrite& write, std::vector<Working>& all) {
+  for (auto& working : all) {
+    if (!working.touched)
+      continue;
+    working.state.appointment.memory = routing::toJson(working.memory);
+    for (std::size_t i = 0; i < working.state.placements.size(); ++i)
+      if (working.changed[i])
+        write.placements.push_back(std::move(working.state.placements[i]));
+    write.appointments.push_back(std::move(working.state.appointment));
+  }
+}
+
+} // namespace
+
+store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
+                                  std::vector<store::AppointmentState> states, TimeMs now) const {
+  std::vector<Working> all;
+  all.reserve(states.size());
+  std::unordered_map<std::string, std::size_t> indexOf;
+  for (auto& state : states) {
+    indexOf.emplace(state.appointment.id, all.size());
+    all.emplace_back(std::move(state));
+  }
+
+  store::RoutingWrite write;
+  for (const auto& [seq, event] : events) {
+    json results = json::array();
+    for (const auto& appointment : event.appointments) {
+      Working& working = all[indexOf.at(appointment.id)];
+      const auto current = working.current();
+      const routing::RoutingResult result =
+          routing::route(*policy_, *directory_,
+                         {.eventType = event.type,
+                          .appointment = appointment,
+                          .order = {.version = appointment.version, .time = event.time, .arrival = seq},
+                          .newest = working.newest ? &*working.newest : nullptr,
+                          .state = working.memory,
+                          .current = current});
+      working.touched = true;
+      working.memory = result.state;
+      if (result.snapshotTaken) {
+        working.newest = appointment;
+        auto& record = working.state.appointment;
+        record.version = appointment.version;
+        record.orderTime = event.time.value_or(0);
+        record.seq = seq;
+        record.endUtc = appointment.time.endUtc;
+        record.snapshot = appointment.data;
+      }
+      for (const auto& decision : result.decisions)
+        working.apply(decision, now);
+      results.push_back(describe(result, appointment.id, working));
+    }
+    write.events.push_back({seq, std::move(results)});
+  }
+  collect(write, all);
+  return write;
+}
+
+store::RoutingWrite Planner::replan(std::vector<store::AppointmentState> states, TimeMs now) const {
+  store::RoutingWrite write;
+  std::vector<Working> all;
+  all.reserve(states.size());
+  for (auto& state : states) {
+    if (state.appointment.rowVersion == 0 || state.appointment.snapshot.is_null())
+      continue;
+    Working& working = all.emplace_back(std::move(state));
+    const auto current = working.current();
+    const auto result = routing::reevaluate(*policy_, *directory_, *working.newest, working.memory, current);
+    for (const auto& decision : result.decisions)
+      working.apply(decision, now);
+  }
+  collect(write, all);
+  return write;
+}
+
+} // namespace calbridge::delivery
