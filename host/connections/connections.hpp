@@ -1,0 +1,44 @@
+#pragma once
+#include "connections/connection_values.hpp"
+#include "connections/disconnection.hpp"
+#include "connections/feed_links.hpp"
+#include "connections/oauth_flow.hpp"
+#include "connections/provider_status.hpp"
+
+namespace calbridge::connections {
+
+/// The whole room, wired once: what http and delivery are given. Everything passed in is borrowed and must outlive it.
+/// Thread-safe.
+class Connections {
+ public:
+  /// `publicUrl` is server.public_url, without a trailing slash or with one.
+  Connections(store::Store& store, const Providers& providers, const Vault& vault, const Clock& clock, Random& random,
+              Logger& log, const std::string& publicUrl)
+      : store_(store), providers_(providers), tokens_(store, providers, vault, clock, log),
+        oauth_(store, providers, vault, tokens_, locks_, clock, random, log),
+        feeds_(store, providers, locks_, clock, random, log, publicUrl),
+        disconnection_(store, providers, vault, tokens_, locks_, clock, log) {}
+
+  AccessTokens& tokens() { return tokens_; }
+  OAuthFlow& oauth() { return oauth_; }
+  FeedLinks& feeds() { return feeds_; }
+  Disconnection& disconnection() { return disconnection_; }
+  /// What a plugin may keep for that connection; for CallContext::keyValues.
+  ConnectionValues values(std::int64_t connectionId) { return {store_, valueLocks_, connectionId}; }
+  /// See providerStatuses().
+  std::vector<ProviderStatus> status(const std::string& personId, const AllowedProviders& allowed) {
+    return providerStatuses(store_, providers_, personId, allowed);
+  }
+
+ private:
+  store::Store& store_;
+  const Providers& providers_;
+  PersonLocks locks_;
+  ValueLocks valueLocks_;
+  AccessTokens tokens_;
+  OAuthFlow oauth_;
+  FeedLinks feeds_;
+  Disconnection disconnection_;
+};
+
+} // namespace calbridge::connections
