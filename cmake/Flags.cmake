@@ -13,6 +13,8 @@ endif()
 add_library(calbridge_flags INTERFACE)
 target_compile_options(calbridge_flags INTERFACE
   ${CALBRIDGE_WARNING_FLAGS} $<$<COMPILE_LANGUAGE:CXX>:${CALBRIDGE_CXX_WARNING_FLAGS}> ${CALBRIDGE_HARDENING_FLAGS})
+# Poco's targets bring feature macros; everything gets them, or the precompiled header would fit one half of the code only.
+target_compile_definitions(calbridge_flags INTERFACE $<TARGET_PROPERTY:Poco::Foundation,INTERFACE_COMPILE_DEFINITIONS>)
 target_link_options(calbridge_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 set(CMAKE_EXE_LINKER_FLAGS "${CMAKE_EXE_LINKER_FLAGS} -pie")
 

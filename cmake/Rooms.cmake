@@ -1,8 +1,15 @@
-# calbridge_room(NAME [ROOMS other rooms it may include] [LIBS libraries]): one static library per room of host/.
+# calbridge_room(NAME [ROOMS other rooms it may include] [LIBS libraries] [FOLDER where it is, if not NAME]
+#                [WITHOUT folder inside that is a room of its own]): one static library per room of host/.
 # A room sees core and the rooms it names, so an include across a forbidden wall does not link.
 function(calbridge_room name)
-  cmake_parse_arguments(ROOM "" "" "ROOMS;LIBS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  cmake_parse_arguments(ROOM "" "FOLDER;WITHOUT" "ROOMS;LIBS" ${ARGN})
+  if(NOT ROOM_FOLDER)
+    set(ROOM_FOLDER ${name})
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${ROOM_FOLDER}/*.cpp)
+  if(ROOM_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${ROOM_WITHOUT}/")
+  endif()
   set(target calbridge_${name})
   set(libs ${ROOM_LIBS})
   foreach(room ${ROOM_ROOMS})
