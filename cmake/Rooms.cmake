@@ -39,6 +39,11 @@ function(calbridge_pch target)
       <set> <span> <stdexcept> <string> <string_view> <thread> <unordered_map> <utility> <variant> <vector> <nlohmann/json.hpp>)
   endif()
   target_link_libraries(${target} PRIVATE Threads::Threads)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE") # the precompiled header is PIC, and the compiler wants that of its users too
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM calbridge_pch_owner)
 endfunction()
 
