@@ -182,6 +182,38 @@ std::vector<JournaledEvent> Intake::readJournal() {
 }
 
 void Intake::route(const std::vector<JournaledEvent>& batch) {
+  try {
+    routeTogether(batch);
+    return;
+  } catch (const Error& error) {
+    if (error.code() == "store_unavailable")
+      throw;
+    if (batch.size() == 1) {
+      giveUp(batch.front(), error.message() + " " + error.detail());
+      return;
+    }
+  } catch (const nlohmann::json::exception& error) {
+    if (batch.size() == 1) {
+      giveUp(batch.front(), error.what());
+      return;
+    }
+  }
+  // One event of the batch cannot be routed: find it, so that the others are not held up.
+  for (const auto& event : batch)
+    route({event});
+}
+
+void Intake::giveUp(const JournaledEvent& event, const std::string& reason) {
+  ++counters_.failures;
+  logger_.error("an event cannot be routed and was set aside; its receipt says why",
+                {{"event", event.event.id}, {"source", event.event.source}, {"reason", reason}});
+  store::RoutingWrite write;
+  write.events.push_back({event.seq, {{{"error", reason}}}});
+  store_.applyRouting(write, clock_.now());
+  announce({event});
+}
+
+void Intake::routeTogether(const std::vector<JournaledEvent>& batch) {
   std::vector<std::string> ids;
   for (const auto& [seq, event] : batch)
     for (const auto& appointment : event.appointments)
@@ -200,6 +232,10 @@ void Intake::route(const std::vector<JournaledEvent>& batch) {
   }
   counters_.routed += static_cast<std::int64_t>(batch.size());
   counters_.placementsChanged += changed;
+  announce(batch);
+}
+
+void Intake::announce(const std::vector<JournaledEvent>& batch) {
   bool awaited = false;
   {
     const std::lock_guard lock(mutex_);

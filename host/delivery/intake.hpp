@@ -65,6 +65,9 @@ class Intake {
   std::vector<JournaledEvent> nextBatch();
   std::vector<JournaledEvent> readJournal();
   void route(const std::vector<JournaledEvent>& batch);
+  void routeTogether(const std::vector<JournaledEvent>& batch);
+  void giveUp(const JournaledEvent& event, const std::string& reason);
+  void announce(const std::vector<JournaledEvent>& batch);
   bool reevaluateSome();
 
   store::Store& store_;

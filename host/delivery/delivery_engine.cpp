@@ -1,0 +1,351 @@
+#include "delivery/delivery_engine.hpp"
+#include "connections/connections.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+
+#include <algorithm>
+
+namespace calbridge::delivery {
+namespace {
+
+using store::DeliveryOutcome;
+using store::DeliveryTask;
+
+constexpr std::size_t kClaimAtOnce = 256;
+constexpr TimeMs kCalendarGonePause = 60'000; ///< first pause after "the calendar is gone"
+constexpr TimeMs kClosingPoll = 200;          ///< while some connection is closing
+constexpr TimeMs kClosingIdle = 1'000;
+constexpr auto kStopGrace = std::chrono::seconds(5); ///< for pushes under way when the host stops
+
+/// 128 bits of a hash in the form of a version 8 UUID (RFC 9562 section 5.8).
+std::string uuidOf(std::string_view text) {
+  std::string hex = sha256Hex(text).substr(0, 32);
+  hex[12] = '8';
+  hex[16] = '8';
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
+}
+
+std::string installationOf(store::Store& store, Random& random) {
+  constexpr const char* kKey = "installation_id";
+  if (const auto known = store.meta(kKey))
+    return *known;
+  store.setMeta(kKey, random.token(16));
+  return *store.meta(kKey);
+}
+
+DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, TimeMs at) {
+  DeliveryOutcome outcome;
+  outcome.placementId = task.placementId;
+  outcome.connectionId = task.connectionId;
+  outcome.fence = task.fence;
+  outcome.kind = kind;
+  outcome.revision = task.revision;
+  outcome.contentHash = task.contentHash;
+  outcome.providerEventId = task.providerEventId;
+  outcome.etag = task.etag;
+  outcome.at = at;
+  return outcome;
+}
+
+} // namespace
+
+DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connections::Connections& connections,
+                               const Clock& clock, Random& random, Logger& logger, DeliveryOptions options)
+    : store_(store), providers_(providers), connections_(connections), clock_(clock), random_(random), logger_(logger),
+      options_(options), installation_(installationOf(store, random)) {
+  for (Provider* provider : providers.all()) {
+    auto& lane = lanes_[provider->info().id];
+    lane.pool = std::make_unique<WorkerPool>(
+        provider->info().id, options.maxInFlight,
+        [this, &lane, provider](const DeliveryTask& task) { process(lane, *provider, task); });
+  }
+}
+
+DeliveryEngine::~DeliveryEngine() {
+  stop();
+}
+
+void DeliveryEngine::start() {
+  recorder_ = std::make_unique<OutcomeRecorder>(store_, logger_, [this](const auto& stored) { recorded(stored); });
+  store_.onCommit({.deliveriesDue = [this] { wake(); }});
+  dispatcher_ = std::thread([this] { dispatch(); });
+  closer_ = std::thread([this] { closeConnections(); });
+}
+
+void DeliveryEngine::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_)
+      return;
+    stopping_ = true;
+  }
+  signal_.notify_all();
+  if (!dispatcher_.joinable())
+    return;
+  store_.onCommit({});
+  dispatcher_.join();
+  closer_.join();
+  std::vector<DeliveryTask> left;
+  for (auto& [id, lane] : lanes_) {
+    auto untouched = lane.pool->close();
+    left.insert(left.end(), std::make_move_iterator(untouched.begin()), std::make_move_iterator(untouched.end()));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kStopGrace;
+  for (auto& [id, lane] : lanes_)
+    lane.pool->waitUntil(deadline);
+  cancelled_ = true; // what still runs is cut off: its outcome is unknown, and the next try finds out
+  for (auto& [id, lane] : lanes_)
+    lane.pool->wait();
+  recorder_->stop();
+  if (!left.empty())
+    store_.releaseClaims(left);
+}
+
+void DeliveryEngine::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    due_ = true;
+  }
+  signal_.notify_all();
+}
+
+bool DeliveryEngine::takeRoom(std::int64_t connectionId, const std::string& provider) {
+  const std::lock_guard lock(mutex_);
+  const auto lane = laneRoom_.find(provider);
+  if (lane == laneRoom_.end() || lane->second == 0)
+    return false; // not enabled here, or busy enough
+  int& used = inFlight_[connectionId];
+  if (used >= providers_.find(provider)->info().mailboxConcurrency)
+    return false;
+  ++used;
+  --lane->second;
+  return true;
+}
+
+void DeliveryEngine::giveRoom(std::int64_t connectionId) {
+  const auto it = inFlight_.find(connectionId);
+  if (it != inFlight_.end() && --it->second == 0)
+    inFlight_.erase(it);
+}
+
+void DeliveryEngine::dispatch() {
+  for (;;) {
+    std::size_t limit = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_)
+        return;
+      due_ = false;
+      for (auto& [id, lane] : lanes_) {
+        laneRoom_[id] = lane.pool->room();
+        limit += laneRoom_[id];
+      }
+    }
+    TimeMs pause = options_.sweepMs;
+    bool failed = false;
+    if (limit > 0) {
+      try {
+        limit = std::min(limit, kClaimAtOnce);
+        auto claim = store_.claimDeliveries(
+            clock_.now(), limit, options_.leaseMs,
+            [this](std::int64_t connection, const std::string& provider) { return takeRoom(connection, provider); });
+        const bool full = claim.tasks.size() == limit;
+        std::map<std::string, std::vector<DeliveryTask>> byProvider;
+        for (auto& task : claim.tasks)
+          byProvider[task.provider].push_back(std::move(task));
+        for (auto& [provider, tasks] : byProvider)
+          lanes_.at(provider).pool->submit(std::move(tasks));
+        if (full)
+          continue;
+        if (claim.nextDue)
+          pause = std::clamp<TimeMs>(*claim.nextDue - clock_.now(), 1, options_.sweepMs);
+      } catch (const std::exception& error) {
+        failed = true;
+        logger_.error("due deliveries cannot be read; tried again in a second", {{"reason", error.what()}});
+        pause = 1000;
+      }
+    }
+    std::unique_lock lock(mutex_);
+    signal_.wait_for(lock, std::chrono::milliseconds(pause), [this, failed] { return stopping_ || (due_ && !failed); });
+  }
+}
+
+PushRequest DeliveryEngine::request(const DeliveryTask& task) const {
+  const std::string name =
+      installation_ + "/" + std::to_string(task.placementId) + "/" + std::to_string(task.connectionId);
+  PushRequest request;
+  request.operation = task.wanted ? PushRequest::Operation::upsert : PushRequest::Operation::remove;
+  request.uid = sha256Hex(name).substr(0, 40);
+  request.idempotencyKey = uuidOf(name + "/" + std::to_string(task.generation));
+  request.providerEventId = task.providerEventId;
+  request.etag = task.etag;
+  request.attempt = task.attempts + 1;
+  request.sequence = task.revision;
+  request.stamp = task.decidedAt;
+  request.entry = task.entry;
+  return request;
+}
+
+DeliveryOutcome DeliveryEngine::failure(const DeliveryTask& task, const Failure& failure) {
+  const TimeMs now = clock_.now();
+  auto outcome = outcomeOf(task, DeliveryOutcome::Kind::retry, now);
+  outcome.errorCode = failure.code.empty() ? toString(failure.status) : failure.code;
+  outcome.errorMessage = failure.message;
+  const TimeMs wished = failure.retryAfter ? failure.retryAfter->count() : 0;
+  const int failures = task.attempts + 1;
+  switch (failure.status) {
+  case Status::reauthRequired:
+    outcome.kind = DeliveryOutcome::Kind::blocked;
+    return outcome;
+  case Status::invalidRequest:
+  case Status::permanent:
+  case Status::unsupported:
+    outcome.kind = DeliveryOutcome::Kind::failed;
+    return outcome;
+  case Status::rateLimited: {
+    const TimeMs pause = options_.retry.pause(failures, random_.unit(), wished);
+    outcome.retryAt = now + pause;
+    outcome.pauseUntil = now + (wished > 0 ? wished : pause); // the mailbox as a whole was told to wait
+    return outcome;
+  }
+  case Status::notFound:
+    outcome.retryAt = now + std::max(options_.retry.pause(failures, random_.unit(), wished), kCalendarGonePause);
+    break;
+  default:
+    outcome.retryAt = now + options_.retry.pause(failures, random_.unit(), wished);
+    break;
+  }
+  if (options_.retry.exhausted(task.firstFailureAt, task.entry.time.endUtc, now))
+    outcome.kind = DeliveryOutcome::Kind::failed;
+  return outcome;
+}
+
+DeliveryOutcome DeliveryEngine::attempt(Provider& provider, const DeliveryTask& task) {
+  auto values = connections_.values(task.connectionId);
+  CallContext context;
+  context.timeout = options_.pushTimeout;
+  context.cancelled = &cancelled_;
+  context.keyValues = &values;
+  context.requestId = "delivery-" + std::to_string(task.placementId) + "-" + std::to_string(task.connectionId);
+
+  PushRequest push = request(task);
+  const bool needsToken = provider.info().can("oauth2");
+  if (needsToken) {
+    auto token = connections_.tokens().accessToken(task.connectionId, context);
+    if (const auto* problem = std::get_if<Failure>(&token))
+      return failure(task, *problem);
+    push.accessToken = std::get<std::string>(std::move(token));
+  }
+  auto reply = provider.push(push, context);
+  if (const auto* problem = std::get_if<Failure>(&reply);
+      problem && problem->status == Status::reauthRequired && needsToken) {
+    // The token may have been withdrawn before its time: one fresh token, one more try.
+    auto token = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
+    if (const auto* refused = std::get_if<Failure>(&token))
+      return failure(task, *refused);
+    push.accessToken = std::get<std::string>(std::move(token));
+    reply = provider.push(push, context);
+    if (const auto* again = std::get_if<Failure>(&reply); again && again->status == Status::reauthRequired) {
+      // A fresh token is refused too: let the connection decide what that means for all of its deliveries.
+      auto verdict = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
+      if (const auto* dead = std::get_if<Failure>(&verdict))
+        return failure(task, *dead);
+      return failure(task, Failure{Status::transient, again->message, again->code, {}});
+    }
+  }
+  if (const auto* problem = std::get_if<Failure>(&reply))
+    return failure(task, *problem);
+
+  auto& done = std::get<PushReply>(reply);
+  auto outcome =
+      outcomeOf(task, task.wanted ? DeliveryOutcome::Kind::delivered : DeliveryOutcome::Kind::removed, clock_.now());
+  if (!done.providerEventId.empty())
+    outcome.providerEventId = std::move(done.providerEventId);
+  outcome.etag = std::move(done.etag);
+  outcome.rendering = std::move(done.rendering);
+  return outcome;
+}
+
+void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const DeliveryTask& task) {
+  const auto began = std::chrono::steady_clock::now();
+  DeliveryOutcome outcome;
+  try {
+    outcome = attempt(provider, task);
+  } catch (const std::exception& error) { // the worker loop's boundary: one delivery's trouble is its own
+    const auto* known = dynamic_cast<const Error*>(&error);
+    logger_.error("a delivery failed in an unforeseen way; it is tried again",
+                  {{"person", task.personId},
+                   {"provider", task.provider},
+                   {"appointment", task.appointmentId},
+                   {"reason", error.what()},
+                   {"detail", known ? known->detail() : ""}});
+    outcome = failure(task, Failure{Status::transient, "internal error", known ? known->code() : "internal", {}});
+  }
+  if (cancelled_ && outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
+    store_.releaseClaims({&task, 1});
+    const std::lock_guard lock(mutex_);
+    giveRoom(task.connectionId);
+    return;
+  }
+  lane.pushMicros +=
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count();
+  ++lane.pushes;
+  using Kind = DeliveryOutcome::Kind;
+  const auto fields = std::initializer_list<Logger::Field>{
+      {"person", task.personId},           {"provider", task.provider},
+      {"appointment", task.appointmentId}, {"attempt", std::to_string(task.attempts + 1)},
+      {"code", outcome.errorCode},         {"reason", outcome.errorMessage}};
+  switch (outcome.kind) {
+  case Kind::delivered:
+    ++lane.counters.delivered;
+    break;
+  case Kind::removed:
+    ++lane.counters.removed;
+    break;
+  case Kind::retry:
+    ++lane.counters.retried;
+    say(Logger::Level::warning, "a delivery has to be tried again");
+    break;
+  case Kind::blocked:
+    ++lane.counters.blocked;
+    say(Logger::Level::warning, "a delivery waits until the person reconnects");
+    break;
+  case Kind::failed:
+    ++lane.counters.failed;
+    say(Logger::Level::error,
+        "the provider rejected a delivery for good; see `calbridge deliveries list --state failed`");
+    break;
+  }
+  recorder_->add(std::move(outcome));
+}
+
+void DeliveryEngine::recorded(const std::vector<DeliveryOutcome>& outcomes) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& outcome : outcomes)
+      giveRoom(outcome.connectionId);
+    due_ = true;
+  }
+  signal_.notify_all();
+}
+
+void DeliveryEngine::closeConnections() {
+  for (;;) {
+    TimeMs pause = kClosingIdle;
+    try {
+      connections_.disconnection().finishDue();
+      if (const auto deadline = connections_.disconnection().nextDeadline())
+        pause = std::clamp<TimeMs>(*deadline - clock_.now(), 1, kClosingPoll);
+    } catch (const std::exception& error) {
+      logger_.error("closing connections cannot be ended now; tried again", {{"reason", error.what()}});
+      pause = 1000;
+    }
+    std::unique_lock lock(mutex_);
+    signal_.wait_for(lock, std::chrono::milliseconds(pause), [this] { return stopping_; });
+    if (stopping_)
+      return;
+  }
+}
+
+} // namespace calbridge::delivery

@@ -1,0 +1,95 @@
+#pragma once
+#include "core/logger.hpp"
+#include "core/provider.hpp"
+#include "core/random.hpp"
+#include "delivery/outcome_recorder.hpp"
+#include "delivery/retry_policy.hpp"
+#include "delivery/worker_pool.hpp"
+#include "store/store.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+namespace calbridge::connections {
+class Connections;
+}
+
+namespace calbridge::delivery {
+
+struct DeliveryOptions {
+  std::size_t maxInFlight = 1024; ///< pushes under way at one provider
+  TimeMs leaseMs = 60'000;        ///< how long a claim lasts without a word
+  std::chrono::milliseconds pushTimeout{30'000};
+  TimeMs sweepMs = 30'000; ///< look for due work this often even if nobody called
+  RetryPolicy retry;
+};
+
+/// Brings calendars into agreement with what the store says they should show (STATES.md). One thread claims due
+/// deliveries in batches, one pool of threads per provider pushes them, one thread stores the outcomes in batches.
+class DeliveryEngine {
+ public:
+  /// All references are borrowed and outlive the engine.
+  DeliveryEngine(store::Store& store, Providers& providers, connections::Connections& connections, const Clock& clock,
+                 Random& random, Logger& logger, DeliveryOptions options);
+  ~DeliveryEngine();
+
+  void start();
+  /// Lets pushes that are under way end (at most the push timeout), stores their outcomes, gives the other claims back.
+  void stop();
+  /// There may be something due. Cheap, from any thread.
+  void wake();
+
+  struct Counters {
+    std::atomic<std::int64_t> delivered{0}, removed{0}, retried{0}, blocked{0}, failed{0};
+  };
+  struct ProviderLane {
+    std::unique_ptr<WorkerPool> pool;
+    Counters counters;
+    std::atomic<std::int64_t> pushMicros{0}; ///< sum, for the mean duration
+    std::atomic<std::int64_t> pushes{0};
+  };
+  /// By provider id; fixed after construction.
+  const std::map<std::string, ProviderLane>& lanes() const { return lanes_; }
+
+ private:
+  void dispatch();
+  void process(ProviderLane& lane, Provider& provider, const store::DeliveryTask& task);
+  store::DeliveryOutcome attempt(Provider& provider, const store::DeliveryTask& task);
+  store::DeliveryOutcome failure(const store::DeliveryTask& task, const Failure& failure);
+  PushRequest request(const store::DeliveryTask& task) const;
+  void recorded(const std::vector<store::DeliveryOutcome>& outcomes);
+  void closeConnections();
+  bool takeRoom(std::int64_t connectionId, const std::string& provider);
+  void giveRoom(std::int64_t connectionId);
+
+  store::Store& store_;
+  Providers& providers_;
+  connections::Connections& connections_;
+  const Clock& clock_;
+  Random& random_;
+  Logger& logger_;
+  const DeliveryOptions options_;
+  std::string installation_; ///< makes entry ids of two installations differ
+
+  std::map<std::string, ProviderLane> lanes_;
+  std::unique_ptr<OutcomeRecorder> recorder_;
+  std::atomic<bool> cancelled_{false};
+
+  std::mutex mutex_;
+  std::condition_variable signal_;
+  bool due_ = true;
+  bool stopping_ = false;
+  bool closingPending_ = true;                     ///< some connection may be closing
+  std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection
+  std::map<std::string, std::size_t> laneRoom_;    ///< of the claim under way
+  std::thread dispatcher_;
+  std::thread closer_;
+};
+
+} // namespace calbridge::delivery

@@ -1,0 +1,116 @@
+#include "delivery/worker_pool.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace calbridge::delivery {
+namespace {
+
+constexpr std::size_t kFewThreads = 16;
+constexpr auto kIdleTime = std::chrono::seconds(10);
+/// More pushes a second than one machine can make: with a push of t milliseconds, t * kRate / 1000 threads keep up.
+constexpr double kRate = 20000;
+/// How fast the memory of the fastest push fades, per push.
+constexpr double kFade = 0.02;
+
+} // namespace
+
+WorkerPool::WorkerPool(std::string name, std::size_t limit, Work work)
+    : name_(std::move(name)), limit_(limit), work_(std::move(work)) {}
+
+WorkerPool::~WorkerPool() {
+  stop();
+}
+
+std::size_t WorkerPool::target() const {
+  const auto wanted = static_cast<std::size_t>(std::max(fastestMs_, 0.0) / 1000 * kRate);
+  return std::clamp(wanted, std::min(kFewThreads, limit_), limit_);
+}
+
+std::size_t WorkerPool::room() const {
+  const std::lock_guard lock(mutex_);
+  const std::size_t busy = threads_ - idle_ + queue_.size();
+  const std::size_t welcome = 2 * target() + 16; // some wait, so that no thread does
+  return stopping_ || busy >= welcome ? 0 : welcome - busy;
+}
+
+std::size_t WorkerPool::inFlight() const {
+  const std::lock_guard lock(mutex_);
+  return threads_ - idle_ + queue_.size();
+}
+
+void WorkerPool::spawnIfWorthwhile() {
+  while (!stopping_ && threads_ < target() && idle_ < queue_.size()) {
+    // Detached and counted: stop() waits for the count, so no thread outlives the pool.
+    ++threads_;
+    ++idle_;
+    try {
+      std::thread([this] { run(); }).detach();
+    } catch (const std::system_error&) { // no more threads to be had: those that exist do the work
+      --threads_;
+      --idle_;
+      return;
+    }
+  }
+}
+
+void WorkerPool::submit(std::vector<store::DeliveryTask> tasks) {
+  std::size_t wake = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& task : tasks)
+      queue_.push_back(std::move(task));
+    wake = std::min(idle_, queue_.size());
+    spawnIfWorthwhile();
+  }
+  if (wake == 1)
+    ready_.notify_one();
+  else if (wake > 1)
+    ready_.notify_all();
+}
+
+void WorkerPool::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!ready_.wait_for(lock, kIdleTime, [this] { return stopping_ || !queue_.empty(); }) || stopping_)
+      break;
+    const store::DeliveryTask task = std::move(queue_.front());
+    queue_.pop_front();
+    --idle_;
+    if (!queue_.empty())
+      spawnIfWorthwhile();
+    lock.unlock();
+    const auto began = std::chrono::steady_clock::now();
+    work_(task);
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+    lock.lock();
+    fastestMs_ = fastestMs_ < 0 || ms < fastestMs_ ? ms : fastestMs_ + (ms - fastestMs_) * kFade;
+    ++idle_;
+  }
+  --idle_;
+  --threads_;
+  if (threads_ == 0)
+    ended_.notify_all();
+}
+
+std::vector<store::DeliveryTask> WorkerPool::close() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  std::vector<store::DeliveryTask> left(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+  queue_.clear();
+  ready_.notify_all();
+  return left;
+}
+
+bool WorkerPool::waitUntil(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_until(lock, deadline, [this] { return threads_ == 0; });
+}
+
+void WorkerPool::wait() {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return threads_ == 0; });
+}
+
+} // namespace calbridge::delivery

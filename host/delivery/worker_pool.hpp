@@ -1,0 +1,55 @@
+#pragma once
+#include "store/records.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace calbridge::delivery {
+
+/// The threads that talk to one provider. Every provider has its own, so that one that hangs takes no thread away from
+/// another. Calls block, so the number in flight is a number of threads: few while the provider answers fast (more
+/// would only get in each other's way), up to `limit` when it takes long. Threads that have had nothing to do for a
+/// while end.
+class WorkerPool {
+ public:
+  using Work = std::function<void(const store::DeliveryTask&)>;
+
+  /// `work` is called on the pool's threads and must not throw. `limit` ≥ 1.
+  WorkerPool(std::string name, std::size_t limit, Work work);
+  ~WorkerPool();
+
+  /// How many more tasks are welcome now; counts the claimed ones that still wait.
+  std::size_t room() const;
+  void submit(std::vector<store::DeliveryTask> tasks);
+  /// Begins nothing more and gives back what no thread has begun.
+  std::vector<store::DeliveryTask> close();
+  /// After close(): waits for what is under way; false when it still is at `deadline`.
+  bool waitUntil(std::chrono::steady_clock::time_point deadline);
+  void wait();
+  std::size_t inFlight() const;
+
+ private:
+  void run();
+  std::size_t target() const; ///< threads worth having; under mutex_
+  void spawnIfWorthwhile();   ///< under mutex_
+
+  const std::string name_;
+  const std::size_t limit_;
+  const Work work_;
+  mutable std::mutex mutex_;
+  std::condition_variable ready_;
+  std::condition_variable ended_;
+  std::deque<store::DeliveryTask> queue_;
+  std::size_t threads_ = 0;
+  std::size_t idle_ = 0;
+  double fastestMs_ =
+      -1; ///< negative: not known yet; how long a push takes when nothing is in its way; follows slow changes
+  bool stopping_ = false;
+};
+
+} // namespace calbridge::delivery
