@@ -1,6 +1,5 @@
 #include "delivery/delivery_engine.hpp"
 #include "connections/connections.hpp"
-#include "core/digest.hpp"
 #include "core/error.hpp"
 
 #include <algorithm>
@@ -16,23 +15,6 @@ constexpr TimeMs kCalendarGonePause = 60'000; ///< first pause after "the calend
 constexpr TimeMs kClosingPoll = 200;          ///< while some connection is closing
 constexpr TimeMs kClosingIdle = 1'000;
 constexpr auto kStopGrace = std::chrono::seconds(5); ///< for pushes under way when the host stops
-
-/// 128 bits of a hash in the form of a version 8 UUID (RFC 9562 section 5.8).
-std::string uuidOf(std::string_view text) {
-  std::string hex = sha256Hex(text).substr(0, 32);
-  hex[12] = '8';
-  hex[16] = '8';
-  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
-         hex.substr(20);
-}
-
-std::string installationOf(store::Store& store, Random& random) {
-  constexpr const char* kKey = "installation_id";
-  if (const auto known = store.meta(kKey))
-    return *known;
-  store.setMeta(kKey, random.token(16));
-  return *store.meta(kKey);
-}
 
 DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, TimeMs at) {
   DeliveryOutcome outcome;
@@ -53,7 +35,7 @@ DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, 
 DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connections::Connections& connections,
                                const Clock& clock, Random& random, Logger& logger, DeliveryOptions options)
     : store_(store), providers_(providers), connections_(connections), clock_(clock), random_(random), logger_(logger),
-      options_(options), installation_(installationOf(store, random)) {
+      options_(options), identity_(store, random) {
   for (Provider* provider : providers.all()) {
     auto& lane = lanes_[provider->info().id];
     lane.pool = std::make_unique<WorkerPool>(
@@ -172,12 +154,11 @@ void DeliveryEngine::dispatch() {
 }
 
 PushRequest DeliveryEngine::request(const DeliveryTask& task) const {
-  const std::string name =
-      installation_ + "/" + std::to_string(task.placementId) + "/" + std::to_string(task.connectionId);
+  const std::int64_t scope = providers_.find(task.provider)->info().can("feed") ? 0 : task.connectionId;
   PushRequest request;
   request.operation = task.wanted ? PushRequest::Operation::upsert : PushRequest::Operation::remove;
-  request.uid = sha256Hex(name).substr(0, 40);
-  request.idempotencyKey = uuidOf(name + "/" + std::to_string(task.generation));
+  request.uid = identity_.uid(task.placementId, scope);
+  request.idempotencyKey = identity_.idempotencyKey(task.placementId, scope, task.generation);
   request.providerEventId = task.providerEventId;
   request.etag = task.etag;
   request.attempt = task.attempts + 1;

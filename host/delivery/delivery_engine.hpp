@@ -2,6 +2,7 @@
 #include "core/logger.hpp"
 #include "core/provider.hpp"
 #include "core/random.hpp"
+#include "delivery/entry_identity.hpp"
 #include "delivery/outcome_recorder.hpp"
 #include "delivery/retry_policy.hpp"
 #include "delivery/worker_pool.hpp"
@@ -54,6 +55,7 @@ class DeliveryEngine {
     std::atomic<std::int64_t> pushMicros{0}; ///< sum, for the mean duration
     std::atomic<std::int64_t> pushes{0};
   };
+  const EntryIdentity& identity() const { return identity_; }
   /// By provider id; fixed after construction.
   const std::map<std::string, ProviderLane>& lanes() const { return lanes_; }
 
@@ -75,7 +77,7 @@ class DeliveryEngine {
   Random& random_;
   Logger& logger_;
   const DeliveryOptions options_;
-  std::string installation_; ///< makes entry ids of two installations differ
+  const EntryIdentity identity_;
 
   std::map<std::string, ProviderLane> lanes_;
   std::unique_ptr<OutcomeRecorder> recorder_;

@@ -1,0 +1,38 @@
+#include "delivery/entry_identity.hpp"
+#include "core/digest.hpp"
+
+namespace calbridge::delivery {
+namespace {
+
+/// 128 bits of a hash in the form of a version 8 UUID (RFC 9562 section 5.8).
+std::string uuidOf(std::string_view text) {
+  std::string hex = sha256Hex(text).substr(0, 32);
+  hex[12] = '8';
+  hex[16] = '8';
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
+}
+
+} // namespace
+
+EntryIdentity::EntryIdentity(store::Store& store, Random& random) {
+  constexpr const char* kKey = "installation_id";
+  if (const auto known = store.meta(kKey)) {
+    installation_ = *known;
+    return;
+  }
+  store.setMeta(kKey, random.token(16));
+  installation_ = store.meta(kKey).value();
+}
+
+std::string EntryIdentity::uid(std::int64_t placementId, std::int64_t connectionId) const {
+  return sha256Hex(installation_ + "/" + std::to_string(placementId) + "/" + std::to_string(connectionId))
+      .substr(0, 40);
+}
+
+std::string EntryIdentity::idempotencyKey(std::int64_t placementId, std::int64_t connectionId, int generation) const {
+  return uuidOf(installation_ + "/" + std::to_string(placementId) + "/" + std::to_string(connectionId) + "/" +
+                std::to_string(generation));
+}
+
+} // namespace calbridge::delivery
