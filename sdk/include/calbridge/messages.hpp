@@ -77,7 +77,9 @@ struct PushRequest {
   std::string providerEventId;
   std::string etag;
   std::int64_t sequence = 0;
-  std::string stamp;     ///< RFC 3339, UTC
+  std::string stamp; ///< RFC 3339, UTC
+  std::int64_t attempt =
+      1;                 ///< counts the tries of this push, 1 for the first; more means: an earlier one may have worked
   bool hasEntry = false; ///< always for upsert; for remove when it is known what was there
   Entry entry;
 };

@@ -80,6 +80,7 @@ inline void read(Json& json, PushRequest& to) {
   to.etag = f.optional("etag");
   to.sequence = f.integer("sequence", 0);
   to.stamp = f.optional("stamp");
+  to.attempt = f.integer("attempt", 1);
   if (Json* entry = f.find("entry"); entry != nullptr) {
     to.hasEntry = true;
     read(*entry, to.entry);
