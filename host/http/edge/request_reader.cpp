@@ -233,7 +233,7 @@ bool RequestReader::checkHead() {
 bool RequestReader::checkFraming() {
   const Headers& headers = request_.headers;
   std::size_t hosts = 0, lengths = 0, codings = 0;
-  std::string_view host, coding;
+  std::string_view host, length, coding;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     auto [name, value] = headers.at(i);
     if (equalIgnoringCase(name, "Host")) {
@@ -241,6 +241,7 @@ bool RequestReader::checkFraming() {
       host = value;
     } else if (equalIgnoringCase(name, "Content-Length")) {
       ++lengths;
+      length = value;
     } else if (equalIgnoringCase(name, "Transfer-Encoding")) {
       ++codings;
       coding = value;
@@ -260,6 +261,8 @@ bool RequestReader::checkFraming() {
     wrong = "the Host header is malformed";
   else if (lengths > 1)
     wrong = "the request has more than one Content-Length header";
+  else if (length.find_first_not_of("0123456789") != std::string_view::npos)
+    wrong = "the Content-Length header is not a number"; // Beast takes "3, 3"
   else if (codings > 1 || (codings == 1 && (lengths > 0 || version_ == 10)))
     wrong = "the request's length is told in more than one way";
   else if (codings == 1 && !equalIgnoringCase(coding, "chunked") && (containsChunked(coding) || coding.empty()))
@@ -336,7 +339,7 @@ RequestReader::State RequestReader::refuse(const Parser::Ec& ec) {
   line = line.substr(0, line.find('\r'));
   bool versioned = line.size() > 9 && line.substr(line.size() - 9, 6) == " HTTP/" && line[line.size() - 2] == '.';
   if (ec == BeastError::bad_version && inHead_ && versioned)
-    return refuse(505, "unsupported_version", "the request is not HTTP/1.1 or HTTP/1.0");
+    return refuse(505, "unsupported_version", "the request is neither of HTTP version 1.1 nor 1.0");
   if (ec == BeastError::header_limit)
     return refuse(431, "headers_too_large", "the request's header is too large");
   if (ec == BeastError::bad_content_length || ec == BeastError::bad_transfer_encoding)
