@@ -1,0 +1,127 @@
+#include "net/poco_http_client.hpp"
+
+#include "core/error.hpp"
+#include "core/url.hpp"
+#include "net/egress.hpp"
+#include "net/exchange.hpp"
+
+#include <Poco/Crypto/X509Certificate.h>
+#include <Poco/Exception.h>
+#include <Poco/Net/NetSSL.h>
+#include <optional>
+
+namespace calbridge::net {
+namespace {
+
+using Kind = HttpFailure::Kind;
+using Poco::Net::Context;
+
+Context::Ptr makeContext(const std::filesystem::path& extraCaFile) {
+  Context::Params params;
+  params.verificationMode = Context::VERIFY_STRICT;
+  params.verificationDepth = 9;
+  params.loadDefaultCAs = true;
+  params.cipherList = "HIGH:!aNULL:!MD5:!RC4:!3DES";
+  Context::Ptr context = new Context(Context::TLS_CLIENT_USE, params);
+  context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
+  if (!extraCaFile.empty()) {
+    try {
+      for (const auto& certificate : Poco::Crypto::X509Certificate::readPEM(extraCaFile.string())) {
+        context->addCertificateAuthority(certificate);
+      }
+    } catch (const Poco::Exception& exception) {
+      throw Error("ca_file_invalid", "cannot read certificates from " + extraCaFile.string() + ": give a PEM file",
+                  exception.displayText());
+    }
+  }
+  return context;
+}
+
+HttpResult failed(const ExchangeError& error, bool sent) {
+  HttpResult result;
+  result.failure = HttpFailure{error.kind, sent, error.message};
+  return result;
+}
+
+} // namespace
+
+PocoHttpClient::PocoHttpClient(const HttpClientOptions& options)
+    : options_(options), pool_(options.maxIdlePerOrigin, options.idleTimeout) {
+  Poco::Net::initializeSSL();
+  context_ = makeContext(options.extraCaFile);
+}
+
+HttpResult PocoHttpClient::send(const HttpRequest& request, const HttpOptions& options) {
+  bool sent = false;
+  try {
+    HttpResult result;
+    result.response = exchange(request, options, sent);
+    return result;
+  } catch (const ExchangeError& error) {
+    return failed(error, sent);
+  }
+}
+
+HttpResponse PocoHttpClient::exchange(const HttpRequest& request, const HttpOptions& options, bool& sent) {
+  const Deadline deadline(options.timeout, options.cancelled);
+  const std::optional<Url> url = parseUrl(request.url);
+  if (!url) {
+    throw ExchangeError{Kind::malformed, "the request's URL is not an absolute http or https URL"};
+  }
+  if (const auto why = refusal(*url, options.allowedHosts); why) {
+    throw ExchangeError{Kind::refusedByEgress, *why};
+  }
+  const std::string wire = serialize(request, *url, options_.userAgent);
+  // Connections of callers with different address rules are not mixed: the rule was applied when the connection was
+  // made.
+  const std::string origin = url->scheme + (options.publicAddressesOnly ? "!" : ":") + url->authority();
+
+  std::unique_ptr<Connection> connection = pool_.take(origin);
+  for (;;) {
+    if (!connection) {
+      connection = connect(*url, options, deadline);
+    }
+    bool answered = false;
+    try {
+      connection->write(wire, sent, deadline);
+      Received received = receive(*connection, request.method, options.maxBody, deadline, answered);
+      if (received.reusable) {
+        pool_.give(origin, std::move(connection));
+      }
+      return std::move(received.response);
+    } catch (const ExchangeError& error) {
+      const bool wasDead = connection->reused && !answered && error.kind == Kind::truncated;
+      if (!wasDead || (sent && !isIdempotent(request.method))) {
+        throw;
+      }
+      connection.reset(); // and once more on a fresh one
+    }
+  }
+}
+
+std::unique_ptr<Connection> PocoHttpClient::connect(const Url& url, const HttpOptions& options,
+                                                    const Deadline& deadline) {
+  const auto addresses = resolver_.resolve(url.host, deadline);
+  std::optional<ExchangeError> last;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (const auto why = addressRefusal(url, addresses[i], options.publicAddressesOnly); why) {
+      last = last.value_or(ExchangeError{Kind::refusedByEgress, *why});
+      continue;
+    }
+    // An address that swallows packets must leave time for the next one.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.end() - Deadline::SteadyClock::now());
+    const Deadline share(left / static_cast<long>(addresses.size() - i), options.cancelled);
+    try {
+      return Connection::open(url, Poco::Net::SocketAddress(addresses[i], url.port), context_, share);
+    } catch (const ExchangeError& error) {
+      if (error.kind == Kind::cancelled) {
+        throw;
+      }
+      last = error;
+    }
+  }
+  deadline.slice(); // says "timeout" when that is what it was
+  throw last.value_or(ExchangeError{Kind::connect, "cannot resolve " + url.host});
+}
+
+} // namespace calbridge::net
