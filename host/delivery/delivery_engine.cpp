@@ -80,8 +80,15 @@ void DeliveryEngine::stop() {
   for (auto& [id, lane] : lanes_)
     lane.pool->wait();
   recorder_->stop();
-  if (!left.empty())
+  {
+    const std::lock_guard lock(mutex_);
+    left.insert(left.end(), cutOff_.begin(), cutOff_.end());
+  }
+  try {
     store_.releaseClaims(left);
+  } catch (const Error& error) { // the leases run out by themselves
+    logger_.warning("claims could not be given back", {{"reason", error.what()}});
+  }
 }
 
 void DeliveryEngine::wake() {
@@ -264,19 +271,25 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
     outcome = failure(task, Failure{Status::transient, "internal error", known ? known->code() : "internal", {}});
   }
   if (cancelled_ && outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
-    store_.releaseClaims({&task, 1});
     const std::lock_guard lock(mutex_);
     giveRoom(task.connectionId);
+    cutOff_.push_back(task);
     return;
   }
   lane.pushMicros +=
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began).count();
   ++lane.pushes;
   using Kind = DeliveryOutcome::Kind;
-  const auto fields = std::initializer_list<Logger::Field>{
-      {"person", task.personId},           {"provider", task.provider},
-      {"appointment", task.appointmentId}, {"attempt", std::to_string(task.attempts + 1)},
-      {"code", outcome.errorCode},         {"reason", outcome.errorMessage}};
+  const auto say = [&](Logger::Level level, std::string_view message) {
+    logger_.write(level, message,
+                  {{"person", task.personId},
+                   {"provider", task.provider},
+                   {"appointment", task.appointmentId},
+                   {"delivery", std::to_string(task.placementId) + "-" + std::to_string(task.connectionId)},
+                   {"attempt", std::to_string(task.attempts + 1)},
+                   {"code", outcome.errorCode},
+                   {"reason", outcome.errorMessage}});
+  };
   switch (outcome.kind) {
   case Kind::delivered:
     ++lane.counters.delivered;

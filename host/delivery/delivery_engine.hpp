@@ -90,6 +90,7 @@ class DeliveryEngine {
   bool closingPending_ = true;                     ///< some connection may be closing
   std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection
   std::map<std::string, std::size_t> laneRoom_;    ///< of the claim under way
+  std::vector<store::DeliveryTask> cutOff_;        ///< ended by stop() without an outcome
   std::thread dispatcher_;
   std::thread closer_;
 };

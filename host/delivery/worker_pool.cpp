@@ -20,7 +20,8 @@ WorkerPool::WorkerPool(std::string name, std::size_t limit, Work work)
     : name_(std::move(name)), limit_(limit), work_(std::move(work)) {}
 
 WorkerPool::~WorkerPool() {
-  stop();
+  close();
+  wait();
 }
 
 std::size_t WorkerPool::target() const {
