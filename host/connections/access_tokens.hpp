@@ -1,4 +1,5 @@
 #pragma once
+#include "connections/person_locks.hpp"
 #include "connections/sealed_credentials.hpp"
 #include "core/logger.hpp"
 #include "core/provider.hpp"
@@ -26,14 +27,18 @@ class AccessTokens {
  public:
   static constexpr std::size_t kDefaultCapacity = 10000;
   static constexpr TimeMs kExpiryMargin = 60000; ///< ms; a token that ends sooner is refreshed first
+  /// ms; a token that was renewed because its predecessor was refused, and is refused itself within this time, proves
+  /// that renewing does not help.
+  static constexpr TimeMs kProbation = 300000;
 
-  AccessTokens(store::Store& store, const Providers& providers, const Vault& vault, const Clock& clock, Logger& log,
-               std::size_t capacity = kDefaultCapacity);
+  AccessTokens(store::Store& store, const Providers& providers, const Vault& vault, PersonLocks& locks,
+               const Clock& clock, Logger& log, std::size_t capacity = kDefaultCapacity);
   ~AccessTokens();
   AccessTokens(const AccessTokens&) = delete;
   AccessTokens& operator=(const AccessTokens&) = delete;
 
-  /// A token that is valid for another minute at least, as far as is known. Blocks for a refresh if one is needed;
+  /// A token that is valid for another minute at least, as far as is known; empty for providers that need none (no
+  /// oauth2 capability). Blocks for a refresh if one is needed;
   /// `context.timeout` bounds the provider's part, `context.cancelled` ends it early (Status::cancelled).
   Outcome<std::string> accessToken(std::int64_t connectionId, const CallContext& context);
 
@@ -53,15 +58,19 @@ class AccessTokens {
   struct Wish;
   Outcome<std::string> obtain(std::int64_t connectionId, const Wish& wish, const CallContext& context);
   Outcome<std::string> lead(std::int64_t connectionId, Slot& slot, const Wish& wish, const CallContext& context);
-  Outcome<std::string> adopt(Slot& slot, const store::ConnectionRecord& record, Credentials&& credentials,
-                             bool afterRefusal);
-  std::optional<Failure> saveUnsaved(std::int64_t connectionId, Slot& slot);
-  Failure deadGrant(const store::ConnectionRecord& record, const std::string& why);
+  std::optional<Failure> load(Slot& slot, const store::ConnectionRecord& record);
+  std::optional<Outcome<std::string>> renew(Slot& slot, const store::ConnectionRecord& record, Provider& provider,
+                                            const Wish& wish, const CallContext& context);
+  bool saveUnsaved(std::int64_t connectionId, Slot& slot);
+  bool usable(const Slot& slot, const Wish& wish) const;
+  Failure hold(Slot& slot, const Failure& failure, const store::ConnectionRecord& record);
+  Failure deadGrant(const store::ConnectionRecord& record, const std::string& reason, const std::string& code);
   std::shared_ptr<Slot> slotOf(std::int64_t connectionId);
 
   store::Store& store_;
   const Providers& providers_;
   const Vault& vault_;
+  PersonLocks& locks_;
   const Clock& clock_;
   Logger& log_;
   const std::size_t capacity_;

@@ -14,7 +14,7 @@ class Connections {
   /// `publicUrl` is server.public_url, without a trailing slash or with one.
   Connections(store::Store& store, const Providers& providers, const Vault& vault, const Clock& clock, Random& random,
               Logger& log, const std::string& publicUrl)
-      : store_(store), providers_(providers), tokens_(store, providers, vault, clock, log),
+      : store_(store), providers_(providers), tokens_(store, providers, vault, locks_, clock, log),
         oauth_(store, providers, vault, tokens_, locks_, clock, random, log),
         feeds_(store, providers, locks_, clock, random, log, publicUrl),
         disconnection_(store, providers, vault, tokens_, locks_, clock, log) {}

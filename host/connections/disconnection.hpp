@@ -45,8 +45,10 @@ class Disconnection {
   bool erase(const std::string& personId);
 
  private:
-  void revoke(const store::ConnectionRecord& record, std::chrono::milliseconds timeout);
-  void revoke(const store::ConnectionRecord& record, Credentials credentials, std::chrono::milliseconds timeout);
+  bool finish(std::int64_t connectionId, bool mayRevoke, bool& providerDown);
+  bool end(const store::ConnectionRecord& seen);
+  bool canRevoke(const store::ConnectionRecord& record) const;
+  std::optional<Failure> revoke(const store::ConnectionRecord& record, std::chrono::milliseconds timeout);
 
   store::Store& store_;
   const Providers& providers_;
@@ -55,6 +57,9 @@ class Disconnection {
   PersonLocks& locks_;
   const Clock& clock_;
   Logger& log_;
+
+  std::mutex mutex_;
+  std::set<std::int64_t> ending_; ///< guarded by mutex_: somebody is at it
 };
 
 } // namespace calbridge::connections

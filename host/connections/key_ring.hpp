@@ -15,8 +15,8 @@ class MasterKey {
  public:
   static constexpr std::size_t kBytes = 32;
 
-  /// `bytes` must be kBytes long, else Error("master_key_invalid").
-  explicit MasterKey(std::string bytes);
+  /// Copies `bytes`, which must be kBytes long, else Error("master_key_invalid"). The caller wipes its own.
+  explicit MasterKey(std::string_view bytes);
   /// Reads base64 (surrounding white space allowed). `origin` names the source in the message of
   /// Error("master_key_invalid"), which never repeats the text.
   static MasterKey fromBase64(std::string_view text, const std::string& origin);

@@ -10,6 +10,11 @@ namespace calbridge::connections {
 /// Ids of the providers that a role may use (roles.json, `providers`); absent: all.
 using AllowedProviders = std::optional<std::vector<std::string>>;
 
+/// The provider of that id if this role may connect it now. Errors: not_found (none that has the capability),
+/// provider_not_allowed, provider_not_configured (its detail names the missing settings).
+Provider& usableProvider(const Providers& providers, const std::string& id, const char* capability,
+                         const AllowedProviders& allowed);
+
 /// How a callback ended.
 struct CallbackResult {
   std::string provider;

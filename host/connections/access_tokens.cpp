@@ -1,0 +1,341 @@
+#include "connections/access_tokens.hpp"
+#include "core/error.hpp"
+
+#include <condition_variable>
+
+namespace calbridge::connections {
+namespace {
+
+constexpr TimeMs kHoldAfterFailure = 1000;        // ms; a herd of deliveries asks a failing provider once a second
+constexpr TimeMs kHoldAfterMisconfigured = 60000; // ms; only the operator can cure it
+
+Failure ended() {
+  return {Status::reauthRequired, "this calendar is not connected any more", "not_connected", {}};
+}
+
+} // namespace
+
+struct AccessTokens::Wish {
+  bool afterRefusal = false;
+  std::string refused;
+};
+
+/// What is known of one connection. `busy` is the right to change it and to talk to store and provider; the fields are
+/// written by the thread that has it, under `mutex`, and read by it without.
+struct AccessTokens::Slot {
+  struct Unsaved {
+    Credentials credentials;
+    std::string sealed;
+    std::int64_t expectedVersion = 0;
+    bool afterRefusal = false;
+  };
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool busy = false;
+  std::uint64_t flight = 0;           ///< counts finished ones
+  std::optional<Failure> lastFailure; ///< of the last flight
+
+  bool loaded = false;
+  bool needsNone = false; ///< the provider works without tokens
+  Credentials credentials;
+  std::int64_t version = 0;
+  bool afterRefusal = false; ///< the token came from refreshNow
+  TimeMs obtainedAt = 0;     ///< monotonic
+  std::optional<Failure> held;
+  TimeMs heldUntil = 0;           ///< monotonic
+  std::optional<Unsaved> unsaved; ///< refreshed, but not stored yet; must not be used
+
+  ~Slot() {
+    wipe(credentials);
+    if (unsaved)
+      wipe(unsaved->credentials);
+  }
+};
+
+AccessTokens::AccessTokens(store::Store& store, const Providers& providers, const Vault& vault, PersonLocks& locks,
+                           const Clock& clock, Logger& log, std::size_t capacity)
+    : store_(store), providers_(providers), vault_(vault), locks_(locks), clock_(clock), log_(log),
+      capacity_(std::max<std::size_t>(capacity, 1)) {}
+
+AccessTokens::~AccessTokens() = default;
+
+Outcome<std::string> AccessTokens::accessToken(std::int64_t connectionId, const CallContext& context) {
+  return obtain(connectionId, {}, context);
+}
+
+Outcome<std::string> AccessTokens::refreshNow(std::int64_t connectionId, const std::string& refusedToken,
+                                              const CallContext& context) {
+  Wish wish{true, refusedToken};
+  auto outcome = obtain(connectionId, wish, context);
+  wipe(wish.refused);
+  return outcome;
+}
+
+void AccessTokens::forget(std::int64_t connectionId) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = slots_.find(connectionId);
+  if (found == slots_.end())
+    return;
+  recent_.erase(found->second.second);
+  slots_.erase(found);
+}
+
+std::size_t AccessTokens::cached() const {
+  const std::scoped_lock lock(mutex_);
+  return slots_.size();
+}
+
+std::shared_ptr<AccessTokens::Slot> AccessTokens::slotOf(std::int64_t connectionId) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto found = slots_.find(connectionId); found != slots_.end()) {
+    recent_.splice(recent_.begin(), recent_, found->second.second);
+    return found->second.first;
+  }
+  // Copies are made under mutex_ only, so a slot that nobody else holds can be looked into. One that is in use, or
+  // whose token is not stored yet, stays; the cache is then larger for a while.
+  for (auto oldest = recent_.end(); slots_.size() >= capacity_ && oldest != recent_.begin();) {
+    --oldest;
+    const auto candidate = slots_.find(*oldest);
+    if (candidate->second.first.use_count() > 1 || candidate->second.first->unsaved)
+      continue;
+    slots_.erase(candidate);
+    oldest = recent_.erase(oldest);
+  }
+  recent_.push_front(connectionId);
+  auto slot = std::make_shared<Slot>();
+  slots_.emplace(connectionId, std::pair(slot, recent_.begin()));
+  return slot;
+}
+
+bool AccessTokens::usable(const Slot& slot, const Wish& wish) const {
+  if (!slot.loaded || slot.unsaved)
+    return false;
+  if (slot.needsNone)
+    return true;
+  const auto& credentials = slot.credentials;
+  if (credentials.accessToken.empty() || (wish.afterRefusal && credentials.accessToken == wish.refused))
+    return false;
+  return credentials.expiresAt == 0 || credentials.expiresAt - clock_.now() > kExpiryMargin;
+}
+
+Outcome<std::string> AccessTokens::obtain(std::int64_t connectionId, const Wish& wish, const CallContext& context) {
+  for (;;) {
+    const auto slot = slotOf(connectionId);
+    std::unique_lock lock(slot->mutex);
+    if (usable(*slot, wish))
+      return slot->credentials.accessToken;
+    if (slot->busy) {
+      const auto flight = slot->flight;
+      slot->changed.wait(lock, [&] { return slot->flight != flight; });
+      const bool mineCancelled = context.cancelled && context.cancelled->load();
+      if (slot->lastFailure && (slot->lastFailure->status != Status::cancelled || mineCancelled))
+        return *slot->lastFailure;
+      // Shared even if it is short-lived; but not the very token that was refused.
+      if (!slot->lastFailure && slot->loaded && !slot->unsaved &&
+          !(wish.afterRefusal && slot->credentials.accessToken == wish.refused))
+        return slot->credentials.accessToken;
+      continue;
+    }
+    slot->busy = true;
+    lock.unlock();
+    const auto landed = [&](std::optional<Failure> failure) {
+      const std::scoped_lock relock(slot->mutex);
+      slot->busy = false;
+      ++slot->flight;
+      slot->lastFailure = std::move(failure);
+      slot->changed.notify_all();
+    };
+    try {
+      auto outcome = lead(connectionId, *slot, wish, context);
+      const auto* failure = std::get_if<Failure>(&outcome);
+      landed(failure ? std::optional(*failure) : std::nullopt);
+      return outcome;
+    } catch (const Error& error) {
+      landed(Failure{Status::transient, error.message(), error.code(), {}});
+      throw;
+    } catch (...) {
+      landed(Failure{Status::internal, "the access token could not be obtained", "", {}});
+      throw;
+    }
+  }
+}
+
+/// Runs with the slot's `busy` held.
+Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, const Wish& wish,
+                                        const CallContext& context) {
+  if (slot.unsaved && saveUnsaved(connectionId, slot) && usable(slot, wish))
+    return slot.credentials.accessToken;
+  // More than one round only if somebody else stores credentials of this connection in between.
+  for (int round = 0; round < 4; ++round) {
+    const auto record = store_.connection(connectionId);
+    if (!record || record->state == "disconnected") {
+      forget(connectionId);
+      return ended();
+    }
+    Provider* provider = providers_.find(record->provider);
+    if (provider && !provider->info().can("oauth2")) {
+      const std::scoped_lock lock(slot.mutex);
+      slot.loaded = slot.needsNone = true;
+      return std::string();
+    }
+    if (record->state == "needs_reconnection") {
+      forget(connectionId);
+      return Failure{Status::reauthRequired, "the person has to reconnect this calendar", "needs_reconnection", {}};
+    }
+    if (!slot.loaded || slot.version != record->credentialsVersion)
+      if (auto failure = load(slot, *record))
+        return *failure;
+    if (usable(slot, wish))
+      return slot.credentials.accessToken;
+    if (!provider || !provider->info().configured)
+      return hold(slot, {Status::permanent, record->provider + " is not configured", "provider_not_configured", {}},
+                  *record);
+    if (auto outcome = renew(slot, *record, *provider, wish, context))
+      return *outcome;
+  }
+  return Failure{Status::transient, "the credentials of this connection keep changing", "", {}};
+}
+
+std::optional<Failure> AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
+  try {
+    auto credentials = openCredentials(vault_, record);
+    const std::scoped_lock lock(slot.mutex);
+    wipe(slot.credentials);
+    slot.credentials = std::move(credentials);
+    slot.version = record.credentialsVersion;
+    slot.loaded = true;
+    slot.afterRefusal = false;
+    slot.obtainedAt = clock_.monotonic();
+    slot.heldUntil = 0;
+    return std::nullopt;
+  } catch (const Error& error) {
+    if (error.code() != "vault_damaged")
+      throw;
+    log_.error("stored credentials cannot be opened",
+               {{"connection", std::to_string(record.id)}, {"detail", error.detail()}});
+    return deadGrant(record, "the stored access cannot be read any more; please reconnect", error.code());
+  }
+}
+
+/// Asks the provider for a new token. nullopt: the store has newer credentials; look again.
+std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store::ConnectionRecord& record,
+                                                        Provider& provider, const Wish& wish,
+                                                        const CallContext& context) {
+  const auto& label = provider.info().label;
+  if (wish.afterRefusal && slot.afterRefusal && clock_.monotonic() - slot.obtainedAt < kProbation)
+    return deadGrant(record, label + " refuses access although it was just renewed; please reconnect", "refused");
+  if (slot.held && clock_.monotonic() < slot.heldUntil) {
+    auto failure = *slot.held;
+    failure.retryAfter = std::chrono::milliseconds(slot.heldUntil - clock_.monotonic());
+    return failure;
+  }
+  if (slot.credentials.refreshToken.empty())
+    return deadGrant(record, "access to " + label + " has ended and cannot be renewed; please reconnect",
+                     "no_refresh_token");
+
+  auto outcome = provider.refresh(slot.credentials.refreshToken, context);
+  if (auto* failure = std::get_if<Failure>(&outcome)) {
+    if (failure->status != Status::reauthRequired)
+      return hold(slot, *failure, record);
+    const auto now = store_.connection(record.id);
+    if (now && now->credentialsVersion != record.credentialsVersion)
+      return std::nullopt; // another node was faster, or the person has reconnected
+    return deadGrant(now.value_or(record),
+                     label +
+                         " no longer accepts this connection: access was withdrawn or has expired; please reconnect",
+                     failure->code);
+  }
+
+  auto& fresh = std::get<Grant>(outcome).credentials;
+  if (fresh.accessToken.empty())
+    return hold(slot, {Status::transient, label + " answered without a token", "no_access_token", {}}, record);
+  if (fresh.refreshToken.empty())
+    fresh.refreshToken = slot.credentials.refreshToken;
+  if (fresh.scope.empty())
+    fresh.scope = slot.credentials.scope;
+  {
+    Slot::Unsaved unsaved{std::move(fresh), "", record.credentialsVersion, wish.afterRefusal};
+    unsaved.sealed = sealCredentials(vault_, unsaved.credentials, record.id, record.personId, record.provider);
+    const std::scoped_lock lock(slot.mutex);
+    slot.unsaved = std::move(unsaved);
+    slot.held.reset();
+    slot.heldUntil = 0;
+  }
+  if (!saveUnsaved(record.id, slot))
+    return std::nullopt;
+  if (wish.afterRefusal && slot.credentials.accessToken == wish.refused)
+    return deadGrant(*store_.connection(record.id), label + " renews access without a change; please reconnect",
+                     "refused");
+  return slot.credentials.accessToken;
+}
+
+/// Stores what a refresh brought, and only then makes it the token in use. False: somebody else has stored newer
+/// credentials, ours are dropped. Throws, and keeps them for the next try, when the store fails.
+bool AccessTokens::saveUnsaved(std::int64_t connectionId, Slot& slot) {
+  const bool stored = store_.storeCredentials(connectionId, slot.unsaved->expectedVersion, slot.unsaved->sealed);
+  const std::scoped_lock lock(slot.mutex);
+  if (stored) {
+    wipe(slot.credentials);
+    slot.credentials = std::move(slot.unsaved->credentials);
+    slot.version = slot.unsaved->expectedVersion + 1;
+    slot.afterRefusal = slot.unsaved->afterRefusal;
+    slot.obtainedAt = clock_.monotonic();
+    slot.loaded = true;
+  } else {
+    wipe(slot.unsaved->credentials);
+  }
+  slot.unsaved.reset();
+  return stored;
+}
+
+/// Lets nobody ask again too early. What only the operator can cure is not the entry's fault: it waits as well.
+Failure AccessTokens::hold(Slot& slot, const Failure& failure, const store::ConnectionRecord& record) {
+  auto held = failure;
+  TimeMs rest = kHoldAfterFailure;
+  switch (failure.status) {
+  case Status::cancelled:
+    return held; // says nothing about the provider
+  case Status::rateLimited:
+  case Status::transient:
+  case Status::deadline:
+    break;
+  default:
+    held.status = Status::transient;
+    rest = kHoldAfterMisconfigured;
+  }
+  if (held.retryAfter)
+    rest = std::max<TimeMs>(rest, held.retryAfter->count());
+  held.retryAfter = std::chrono::milliseconds(rest);
+  log_.warning("access token not renewed", {{"connection", std::to_string(record.id)},
+                                            {"provider", record.provider},
+                                            {"status", toString(failure.status)},
+                                            {"code", failure.code}});
+  const std::scoped_lock lock(slot.mutex);
+  slot.held = held;
+  slot.heldUntil = clock_.monotonic() + rest;
+  return held;
+}
+
+Failure AccessTokens::deadGrant(const store::ConnectionRecord& record, const std::string& reason,
+                                const std::string& code) {
+  log_.warning("the grant of a connection is dead", {{"connection", std::to_string(record.id)},
+                                                     {"provider", record.provider},
+                                                     {"person", record.personId},
+                                                     {"code", code}});
+  {
+    const auto lock = locks_.hold(record.personId);
+    const auto now = store_.connection(record.id);
+    if (now && now->credentialsVersion == record.credentialsVersion) {
+      // A closing connection has lost its last use: nothing can be removed any more.
+      if (now->state == "closing")
+        store_.endConnection(record.id);
+      else
+        store_.needReconnection(record.id, record.credentialsVersion, reason, clock_.now());
+    }
+  }
+  forget(record.id);
+  return {Status::reauthRequired, reason, code, {}};
+}
+
+} // namespace calbridge::connections
