@@ -1,0 +1,80 @@
+#include "connections/connections.hpp"
+#include "core/error.hpp"
+#include "delivery/intake.hpp"
+#include "http/api/body.hpp"
+#include "http/api/resources.hpp"
+#include "routing/routing_policy.hpp"
+#include "store/store.hpp"
+
+namespace calbridge::http {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxId = 255;
+
+json describe(const Person& person) {
+  return {{"id", person.id},     {"name", person.name},         {"email", person.email},
+          {"role", person.role}, {"timezone", person.timezone}, {"teams", person.teams}};
+}
+
+Person readPerson(Services& services, const std::string& id, const json& body) {
+  const Fields fields(body);
+  fields.allowOnly({"id", "name", "email", "role", "timezone", "teams", "password"});
+  if (fields.has("id") && fields.text("id", kMaxId) != id)
+    throw Error("invalid_field", "`id` differs from the one in the path", {}, "/id");
+  Person person;
+  person.id = id;
+  person.name = fields.text("name", 255);
+  person.email = fields.text("email", 254);
+  if (const auto at = person.email.find('@'); at == std::string::npos || at == 0 || at + 1 == person.email.size())
+    throw Error("invalid_field", "`email` is not an e-mail address", {}, "/email");
+  person.role = fields.text("role", 64);
+  if (!services.policy()->role(person.role))
+    throw Error("unknown_role", "the role `" + person.role + "` is not defined in roles.json", {}, "/role");
+  person.timezone = fields.optionalText("timezone", 64).value_or("UTC");
+  if (!isTimeZone(person.timezone))
+    throw Error("invalid_field", "`timezone` must be an IANA time zone such as Europe/London", {}, "/timezone");
+  person.teams = fields.texts("teams", 100, 255);
+  return person;
+}
+
+Response putPerson(Services& services, PasswordHasher& passwords, Exchange& exchange) {
+  const std::string id = exchange.parameter("id");
+  if (id.size() > kMaxId)
+    throw Error("invalid_field", "a person's id has at most 255 bytes", {}, "/id");
+  const json body = readJsonObject(exchange.request);
+  const Person person = readPerson(services, id, body);
+  std::optional<std::string> hash;
+  if (const auto password = Fields(body).optionalText("password", 1024))
+    hash = passwords.hash(*password);
+  const auto before = services.store.person(id);
+  const bool created = services.store.putPerson(person, hash);
+  // What routing sees of a person may put entries into calendars or take them out.
+  if (!before || before->role != person.role || before->teams != person.teams)
+    services.intake.reevaluateAll();
+  return Response::json(created ? 201 : 200, describe(person));
+}
+
+Response getPerson(Services& services, Exchange& exchange) {
+  const auto person = services.store.person(exchange.parameter("id"));
+  if (!person)
+    throw Error("not_found", "nobody has this id");
+  return Response::json(200, describe(*person));
+}
+
+Response deletePerson(Services& services, Exchange& exchange) {
+  if (!services.connections.disconnection().erase(exchange.parameter("id")))
+    throw Error("not_found", "nobody has this id");
+  return Response::noContent();
+}
+
+} // namespace
+
+void addPeople(RouteTable& table, Services& services, PasswordHasher& passwords) {
+  table.add("PUT", "/api/people/{id}/", Access::app, [&](Exchange& e) { return putPerson(services, passwords, e); });
+  table.add("GET", "/api/people/{id}/", Access::app, [&](Exchange& e) { return getPerson(services, e); });
+  table.add("DELETE", "/api/people/{id}/", Access::app, [&](Exchange& e) { return deletePerson(services, e); });
+}
+
+} // namespace calbridge::http

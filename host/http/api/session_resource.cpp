@@ -1,0 +1,67 @@
+#include "core/error.hpp"
+#include "http/api/body.hpp"
+#include "http/api/resources.hpp"
+#include "store/store.hpp"
+
+namespace calbridge::http {
+namespace {
+
+using nlohmann::json;
+
+json describe(const Person& person) {
+  return {{"person", person.id},   {"id", person.id},     {"name", person.name},
+          {"email", person.email}, {"role", person.role}, {"timezone", person.timezone},
+          {"teams", person.teams}};
+}
+
+Response postSession(Services& services, PasswordHasher& passwords, Sessions& sessions, LoginThrottle& throttle,
+                     Exchange& exchange) {
+  const json body = readJsonObject(exchange.request);
+  const Fields fields(body);
+  fields.allowOnly({"email", "password"});
+  const std::string email = fields.text("email", 254);
+  const std::string password = fields.text("password", 1024, true);
+  if (const auto wait = throttle.begin(email, exchange.request.peerAddress); wait.count() > 0) {
+    auto answer = problem(429, "too_many_attempts", "too many log-in attempts; wait a minute and try again");
+    return answer.header("Retry-After", std::to_string(wait.count()));
+  }
+  const auto logins = services.store.loginsByEmail(email);
+  for (const auto& login : logins) {
+    if (!passwords.verify(password, login.passwordHash))
+      continue;
+    throttle.succeeded(email, exchange.request.peerAddress);
+    if (passwords.needsRehash(login.passwordHash))
+      services.store.setPassword(login.person.id, passwords.hash(password));
+    auto answer = Response::json(200, describe(login.person));
+    answer.header("Set-Cookie", sessions.open(login.person.id).cookie);
+    return answer.header("Cache-Control", "no-store");
+  }
+  if (logins.empty())
+    passwords.verifyNobody(password); // as slow as a wrong password
+  services.logger.warning("a log-in failed", {{"address", exchange.request.peerAddress}});
+  throw Error("login_failed", "the e-mail address or the password is wrong");
+}
+
+Response getSession(Exchange& exchange) {
+  auto answer = Response::json(200, describe(exchange.person()));
+  return answer.header("Cache-Control", "no-store");
+}
+
+Response deleteSession(Sessions& sessions, Exchange& exchange) {
+  if (!exchange.identity.sessionToken.empty())
+    sessions.close(exchange.identity.sessionToken);
+  auto answer = Response::noContent();
+  return answer.header("Set-Cookie", sessions.clearedCookie());
+}
+
+} // namespace
+
+void addSession(RouteTable& table, Services& services, PasswordHasher& passwords, Sessions& sessions,
+                LoginThrottle& throttle) {
+  table.add("POST", "/api/session/", Access::open,
+            [&](Exchange& e) { return postSession(services, passwords, sessions, throttle, e); });
+  table.add("GET", "/api/session/", Access::person, [](Exchange& e) { return getSession(e); });
+  table.add("DELETE", "/api/session/", Access::open, [&](Exchange& e) { return deleteSession(sessions, e); });
+}
+
+} // namespace calbridge::http
