@@ -1,0 +1,10 @@
+# Puts config/schema/*.json and the shipped config/calbridge.json into calbridge_config.
+foreach(name calbridge roles routing)
+  set(file ${CMAKE_SOURCE_DIR}/config/schema/${name}.schema.json)
+  file(READ ${file} CALBRIDGE_SCHEMA_${name})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+endforeach()
+file(READ ${CMAKE_SOURCE_DIR}/config/calbridge.json CALBRIDGE_DEFAULTS)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/config/calbridge.json)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/embedded_files.cpp.in ${CMAKE_BINARY_DIR}/generated/embedded_files.cpp @ONLY)
+target_sources(calbridge_config PRIVATE ${CMAKE_BINARY_DIR}/generated/embedded_files.cpp)

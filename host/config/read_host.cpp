@@ -1,0 +1,173 @@
+#include "config/addresses.hpp"
+#include "config/readers.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+namespace calbridge {
+namespace {
+
+const nlohmann::json& section(const nlohmann::json& value, const char* key) {
+  static const nlohmann::json none = nlohmann::json::object();
+  const auto it = value.is_object() ? value.find(key) : value.end();
+  return value.is_object() && it != value.end() && it->is_object() ? *it : none;
+}
+
+std::chrono::milliseconds seconds(const nlohmann::json& object, const char* key, std::chrono::milliseconds otherwise) {
+  const double value = valueOr<double>(object, key, -1.0);
+  return value < 0 || value > 1e9 ? otherwise
+                                  : std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000.0 + 0.5));
+}
+
+std::string originAt(const Document& document, const nlohmann::json& value, const std::string& pointer,
+                     Problems& problems) {
+  std::string why;
+  if (!value.is_string())
+    return {};
+  auto origin = parseOrigin(value.get_ref<const std::string&>(), why);
+  if (!origin)
+    problems.push_back({document.where(pointer), why});
+  return origin.value_or("");
+}
+
+void readServer(const Document& document, ServerConfig& server, Problems& problems) {
+  const nlohmann::json& json = section(document.value(), "server");
+  if (const auto it = json.find("listen"); it != json.end() && it->is_array()) {
+    for (std::size_t i = 0; i < it->size(); ++i) {
+      std::string why;
+      if (!(*it)[i].is_string())
+        continue;
+      const auto address = parseListenAddress((*it)[i].get_ref<const std::string&>(), why);
+      const bool twice = address && address->port != 0 &&
+                         std::find(server.listen.begin(), server.listen.end(), *address) != server.listen.end();
+      if (!address || twice)
+        problems.push_back({document.where("/server/listen/" + std::to_string(i)),
+                            twice ? "the host would listen on this address twice" : why});
+      else
+        server.listen.push_back(*address);
+    }
+  } else {
+    server.listen = {{"127.0.0.1", 8000}, {"127.0.0.1", 3000}};
+  }
+  server.publicUrl = originAt(document, json.contains("public_url") ? json["public_url"] : "http://localhost:8000",
+                              "/server/public_url", problems);
+  server.frontendUrl =
+      originAt(document, json.contains("frontend_url") ? json["frontend_url"] : "http://localhost:3000",
+               "/server/frontend_url", problems);
+  if (const auto it = json.find("allowed_origins"); it != json.end() && it->is_array()) {
+    for (std::size_t i = 0; i < it->size(); ++i)
+      if (auto origin = originAt(document, (*it)[i], "/server/allowed_origins/" + std::to_string(i), problems);
+          !origin.empty())
+        server.allowedOrigins.push_back(std::move(origin));
+  } else if (!server.frontendUrl.empty()) {
+    server.allowedOrigins = {server.frontendUrl};
+  }
+  server.maxConnections = valueOr(json, "max_connections", server.maxConnections);
+  server.maxConnectionsPerAddress = valueOr(json, "max_connections_per_address", server.maxConnectionsPerAddress);
+  if (server.maxConnectionsPerAddress > server.maxConnections)
+    problems.push_back({document.where("/server/max_connections_per_address"),
+                        "one address can not have more connections than there are in all (max_connections)"});
+  server.headerDeadline = seconds(json, "header_deadline_seconds", server.headerDeadline);
+  server.bodyDeadline = seconds(json, "body_deadline_seconds", server.bodyDeadline);
+}
+
+bool isProviderId(const std::string& id) {
+  return !id.empty() && id.size() <= 32 && id.front() >= 'a' && id.front() <= 'z' &&
+         std::all_of(id.begin(), id.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+bool isPluginName(const std::string& name) {
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
+
+void readProviders(const Document& document, std::vector<ProviderConfig>& providers, Problems& problems) {
+  for (const auto& id : document.keys("/providers")) {
+    const std::string pointer = "/providers/" + escapePointer(id);
+    const nlohmann::json& json = document.value()["providers"][id];
+    if (!isProviderId(id))
+      problems.push_back({document.where(pointer, true), "\"" + id +
+                                                             "\" can not name a provider: use up to 32 lower-case "
+                                                             "letters, digits and -, a letter first"});
+    ProviderConfig provider;
+    provider.id = id;
+    provider.enabled = valueOr(json, "enabled", true);
+    provider.plugin = valueOr<std::string>(json, "plugin", "");
+    if (!provider.plugin.empty() && !isPluginName(provider.plugin))
+      problems.push_back(
+          {document.where(pointer + "/plugin"),
+           "a plugin is named by its id, not by a path; plugins.directories tells where to look for it"});
+    provider.label = valueOr<std::string>(json, "label", "");
+    provider.settings = section(json, "settings");
+    providers.push_back(std::move(provider));
+  }
+}
+
+/// A file that the configuration names must be there, so that `check` says so and not the first request.
+void checkFile(const Document& document, const std::string& pointer, const std::string& path, Problems& problems) {
+  if (path.empty())
+    return;
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error) || !std::ifstream(path))
+    problems.push_back({document.where(pointer), "the file " + path + " does not exist or can not be read"});
+}
+
+void readDelivery(const Document& document, DeliveryConfig& delivery, Problems& problems) {
+  const nlohmann::json& json = section(document.value(), "delivery");
+  delivery.maxInFlight = valueOr(json, "max_in_flight", delivery.maxInFlight);
+  delivery.lease = seconds(json, "lease_seconds", delivery.lease);
+  delivery.timeout = seconds(json, "timeout_seconds", delivery.timeout);
+  if (delivery.timeout >= delivery.lease)
+    problems.push_back({document.where("/delivery/timeout_seconds"),
+                        "a push must end before its lease does: make timeout_seconds smaller than lease_seconds"});
+  const auto& backoff = section(json, "backoff");
+  delivery.backoffInitial = seconds(backoff, "initial_seconds", delivery.backoffInitial);
+  delivery.backoffMax = seconds(backoff, "max_seconds", delivery.backoffMax);
+  if (delivery.backoffInitial > delivery.backoffMax)
+    problems.push_back({document.where("/delivery/backoff/initial_seconds"),
+                        "the first wait is longer than the longest (max_seconds)"});
+  delivery.backoffJitter = valueOr(backoff, "jitter", delivery.backoffJitter);
+  const double hours = valueOr<double>(backoff, "give_up_hours", 72.0);
+  delivery.giveUpAfter =
+      std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(hours, 1.0, 8760.0) * 3600.0 * 1000.0));
+}
+
+} // namespace
+
+void readHost(const Document& document, Configuration& into, Problems& problems) {
+  const nlohmann::json& root = document.value();
+  readServer(document, into.server, problems);
+  std::string why;
+  const std::string url = valueOr<std::string>(section(root, "storage"), "url", "sqlite:var/calbridge.db");
+  if (auto storage = parseStorageUrl(url, why))
+    into.storage = std::move(*storage);
+  else
+    problems.push_back({document.where("/storage/url"), why});
+  readProviders(document, into.providers, problems);
+  const nlohmann::json& plugins = section(root, "plugins");
+  if (const auto it = plugins.find("directories"); it != plugins.end() && it->is_array())
+    for (std::size_t i = 0; i < it->size(); ++i) {
+      std::error_code error;
+      const auto directory = (*it)[i].is_string() ? (*it)[i].get<std::string>() : std::string();
+      if (!directory.empty() && !std::filesystem::is_directory(directory, error))
+        problems.push_back({document.where("/plugins/directories/" + std::to_string(i)),
+                            "the directory " + directory + " does not exist"});
+      into.pluginDirectories.push_back(directory);
+    }
+  into.jwtKeysFile = valueOr<std::string>(section(root, "security"), "jwt_keys", "");
+  checkFile(document, "/security/jwt_keys", into.jwtKeysFile, problems);
+  readDelivery(document, into.delivery, problems);
+  const nlohmann::json& retention = section(root, "retention");
+  into.retention.eventsDays = valueOr(retention, "events_days", into.retention.eventsDays);
+  into.retention.cancelledDays = valueOr(retention, "cancelled_days", into.retention.cancelledDays);
+  const nlohmann::json& logging = section(root, "logging");
+  into.logging.level = valueOr(logging, "level", into.logging.level);
+  into.logging.format = valueOr(logging, "format", into.logging.format);
+  into.tlsCaFile = valueOr<std::string>(section(root, "tls"), "ca_file", "");
+  checkFile(document, "/tls/ca_file", into.tlsCaFile, problems);
+}
+
+} // namespace calbridge

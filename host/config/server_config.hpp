@@ -1,0 +1,63 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace calbridge {
+
+struct ListenAddress {
+  std::string host;       ///< without brackets
+  std::uint16_t port = 0; ///< 0: any free one
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct ServerConfig {
+  std::vector<ListenAddress> listen;
+  std::string publicUrl;                   ///< http(s)://host[:port], no slash at the end
+  std::string frontendUrl;                 ///< same form
+  std::vector<std::string> allowedOrigins; ///< same form
+  int maxConnections = 1024;
+  int maxConnectionsPerAddress = 32;
+  std::chrono::milliseconds headerDeadline{5000};
+  std::chrono::milliseconds bodyDeadline{15000};
+};
+
+struct StorageConfig {
+  enum class Kind { sqlite, postgresql };
+  Kind kind = Kind::sqlite;
+  std::string url;  ///< as configured; may carry a password: never log it
+  std::string path; ///< sqlite: the file, relative to the working directory
+};
+
+/// One calendar service.
+struct ProviderConfig {
+  std::string id;
+  bool enabled = true;
+  std::string plugin;      ///< id of the plugin that implements it
+  std::string label;       ///< empty: the plugin's own
+  nlohmann::json settings; ///< an object; for the plugin, which checks it
+};
+
+struct DeliveryConfig {
+  int maxInFlight = 1024;
+  std::chrono::milliseconds lease{120000};
+  std::chrono::milliseconds timeout{30000}; ///< of one push; shorter than the lease
+  std::chrono::milliseconds backoffInitial{1000};
+  std::chrono::milliseconds backoffMax{3600000};
+  double backoffJitter = 0.25; ///< ± share of each wait
+  std::chrono::milliseconds giveUpAfter{std::chrono::hours(72)};
+};
+
+struct RetentionConfig {
+  int eventsDays = 90;
+  int cancelledDays = 30;
+};
+
+struct LoggingConfig {
+  std::string level = "info";  ///< debug | info | warning | error
+  std::string format = "text"; ///< text | json
+};
+
+} // namespace calbridge
