@@ -6,9 +6,17 @@
 #include "http/auth/sessions.hpp"
 #include "http/services.hpp"
 
+#include <array>
+#include <atomic>
+
 /// Each function adds the routes of one resource (one file each) to the table. What is passed in is borrowed and
 /// outlives the table.
 namespace calbridge::http {
+
+/// Answers so far, by status / 100.
+struct RequestCounters {
+  std::array<std::atomic<std::int64_t>, 6> byClass{};
+};
 
 void addEvents(RouteTable& table, Services& services);                            ///< /api/events/
 void addPeople(RouteTable& table, Services& services, PasswordHasher& passwords); ///< /api/people/
@@ -19,9 +27,9 @@ void addConnections(RouteTable& table,
 void addSync(RouteTable& table, Services& services, delivery::BulkSync& bulk); ///< /api/calendar/sync/, sync-bulk/
 void addEntries(RouteTable& table, Services& services); ///< /api/calendar/events/, /api/calendar/ics/
 void addFeeds(RouteTable& table, Services& services);   ///< /api/calendar/feed/
-void addOperations(
-    RouteTable& table, Services& services,
-    const std::function<std::size_t()>& openConnections); ///< /healthz, /readyz, /metrics, /api/openapi.json
+/// /healthz, /readyz, /metrics, /api/openapi.json
+void addOperations(RouteTable& table, Services& services, const RequestCounters& requests,
+                   std::function<std::size_t()> openConnections);
 
 /// The roles' `providers`; absent when the role may use all, an empty list when the role is not defined.
 std::optional<std::vector<std::string>> allowedProviders(const Services& services, const Person& person);

@@ -1,0 +1,102 @@
+#include "http/api/api.hpp"
+#include "http/api/error_response.hpp"
+#include "http/web/pages.hpp"
+
+namespace calbridge::http {
+namespace {
+
+OriginOptions originOptions(const SiteOptions& site) {
+  return {.publicUrl = site.publicUrl,
+          .frontendUrl = site.frontendUrl,
+          .allowedOrigins = site.allowedOrigins,
+          .listenOrigins = site.listenOrigins};
+}
+
+bool isApi(const Request& request) {
+  return request.path.starts_with("/api/") || request.path == "/healthz" || request.path == "/readyz" ||
+         request.path == "/metrics";
+}
+
+void authorize(const Route& route, const Identity& identity) {
+  switch (route.access) {
+  case Access::open:
+    return;
+  case Access::app:
+    return requireApp(identity);
+  case Access::person:
+    requirePerson(identity);
+    return;
+  case Access::admin:
+    requireAdmin(identity);
+    return;
+  }
+}
+
+} // namespace
+
+Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t()> openConnections)
+    : services_(services), appKeys_(services.store, services.clock),
+      jwt_({.secret = services.site.jwtSecret, .jwksFile = services.site.jwksFile}, services.clock, services.logger),
+      sessions_(
+          services.store, services.clock, services.random,
+          {.lifetimeMs = services.site.sessionLifetimeMs, .secure = services.site.publicUrl.starts_with("https:")}),
+      authenticator_(services.store, appKeys_, jwt_, sessions_), origins_(originOptions(services.site)),
+      passwords_(services.random), throttle_(services.clock) {
+  addEvents(table_, services); // first: the route that is called most
+  addPeople(table_, services, passwords_);
+  addSession(table_, services, passwords_, sessions_, throttle_);
+  addConnections(table_, services);
+  addSync(table_, services, bulk);
+  addEntries(table_, services);
+  addFeeds(table_, services);
+  addOperations(table_, services, counters_, std::move(openConnections));
+  pages_ = std::make_unique<Pages>(services, authenticator_, sessions_);
+}
+
+Api::~Api() = default;
+
+Response Api::handle(Request& request) {
+  Response response = answer(request);
+  response.header("X-Content-Type-Options", "nosniff");
+  response.header("X-Request-Id", request.requestId);
+  ++counters_.byClass[static_cast<std::size_t>(response.status / 100 % 6)];
+  return response;
+}
+
+Response Api::answer(Request& request) {
+  if (!isApi(request))
+    return pages_->handle(request);
+  Response response;
+  try {
+    if (auto preflight = origins_.preflight(request))
+      return std::move(*preflight);
+    response = route(request);
+  } catch (const Error& error) {
+    response = errorResponse(error);
+    if (response.status >= 500)
+      services_.logger.error("a request failed", {{"request", request.requestId},
+                                                  {"method", request.method},
+                                                  {"code", error.code()},
+                                                  {"reason", error.message()},
+                                                  {"detail", error.detail()}});
+  }
+  origins_.addHeaders(request, response);
+  return response;
+}
+
+Response Api::route(Request& request) {
+  auto match = table_.find(request);
+  if (!match.route) {
+    if (match.allowed.empty())
+      throw Error("not_found", "there is nothing under this path; /api/openapi.json describes what there is");
+    auto answer = problem(405, "method_not_allowed", "this path answers to " + match.allowed);
+    return answer.header("Allow", match.allowed);
+  }
+  const Identity identity = authenticator_.authenticate(request);
+  origins_.check(request, identity);
+  authorize(*match.route, identity);
+  Exchange exchange{request, identity, std::move(match.parameters)};
+  return match.route->handle(exchange);
+}
+
+} // namespace calbridge::http
