@@ -1,0 +1,123 @@
+#include "core/error.hpp"
+#include "delivery/delivery_engine.hpp"
+#include "delivery/intake.hpp"
+#include "http/api/metrics_text.hpp"
+#include "http/api/openapi.hpp"
+#include "http/api/resources.hpp"
+
+#include <mutex>
+
+namespace calbridge::http {
+namespace {
+
+using nlohmann::json;
+
+/// A probe of the database costs an fsync: its answer is good for a second, however often it is asked for.
+class Readiness {
+ public:
+  explicit Readiness(Services& services) : services_(services) {}
+
+  std::string databaseProblem() {
+    const std::lock_guard lock(mutex_);
+    const TimeMs now = services_.clock.monotonic();
+    if (checkedAt_ && now - *checkedAt_ < 1000)
+      return problem_;
+    try {
+      services_.store.ping();
+      problem_.clear();
+    } catch (const Error& error) {
+      problem_ = error.message();
+    }
+    checkedAt_ = now;
+    return problem_;
+  }
+
+ private:
+  Services& services_;
+  std::mutex mutex_;
+  std::optional<TimeMs> checkedAt_;
+  std::string problem_;
+};
+
+Response getReady(Services& services, Readiness& readiness) {
+  const std::string database = readiness.databaseProblem();
+  json plugins = json::object();
+  for (const Provider* provider : services.providers.all())
+    plugins[provider->info().id] = provider->info().configured ? "ready" : "not configured";
+  return Response::json(database.empty() ? 200 : 503, {{"status", database.empty() ? "ready" : "not ready"},
+                                                       {"database", database.empty() ? "ready" : database},
+                                                       {"plugins", std::move(plugins)}});
+}
+
+Response getMetrics(Services& services, const RequestCounters& requests,
+                    const std::function<std::size_t()>& openConnections) {
+  MetricsText text;
+  text.gauge("calbridge_http_connections", "Open inbound connections.", static_cast<double>(openConnections()));
+  text.family("calbridge_http_responses_total", "counter", "Answers by class of status.");
+  for (std::size_t i = 2; i < requests.byClass.size(); ++i)
+    text.sample("calbridge_http_responses_total", {{"class", std::to_string(i) + "xx"}},
+                static_cast<double>(requests.byClass[i]));
+
+  const auto& intake = services.intake.counters();
+  text.counter("calbridge_events_accepted_total", "Events acknowledged.", static_cast<double>(intake.accepted));
+  text.counter("calbridge_events_duplicate_total", "Events that had been acknowledged before.",
+               static_cast<double>(intake.duplicates));
+  text.counter("calbridge_events_routed_total", "Events turned into placements.", static_cast<double>(intake.routed));
+  text.counter("calbridge_routing_failures_total", "Batches or events that could not be routed at once.",
+               static_cast<double>(intake.failures));
+  text.counter("calbridge_placements_changed_total", "Placements that changed.",
+               static_cast<double>(intake.placementsChanged));
+
+  text.family("calbridge_deliveries_total", "counter", "Delivery attempts by provider and outcome.");
+  for (const auto& [id, lane] : services.engine.lanes()) {
+    const auto sample = [&](const char* outcome, const std::atomic<std::int64_t>& value) {
+      text.sample("calbridge_deliveries_total", {{"provider", id}, {"outcome", outcome}}, static_cast<double>(value));
+    };
+    sample("delivered", lane.counters.delivered);
+    sample("removed", lane.counters.removed);
+    sample("retry", lane.counters.retried);
+    sample("blocked", lane.counters.blocked);
+    sample("failed", lane.counters.failed);
+  }
+  text.family("calbridge_push_seconds", "summary", "Time that pushes took, by provider.");
+  for (const auto& [id, lane] : services.engine.lanes()) {
+    text.sample("calbridge_push_seconds_sum", {{"provider", id}}, static_cast<double>(lane.pushMicros) / 1e6);
+    text.sample("calbridge_push_seconds_count", {{"provider", id}}, static_cast<double>(lane.pushes));
+  }
+  text.family("calbridge_pushes_in_flight", "gauge", "Pushes under way or claimed, by provider.");
+  for (const auto& [id, lane] : services.engine.lanes())
+    text.sample("calbridge_pushes_in_flight", {{"provider", id}}, static_cast<double>(lane.pool->inFlight()));
+
+  const TimeMs now = services.clock.now();
+  const auto backlog = services.store.backlog(now);
+  text.gauge("calbridge_deliveries_due", "Deliveries whose time has come.", static_cast<double>(backlog.due));
+  text.gauge("calbridge_deliveries_blocked", "Deliveries that wait until somebody reconnects.",
+             static_cast<double>(backlog.blocked));
+  text.gauge("calbridge_deliveries_failed", "Deliveries that the provider rejected for good.",
+             static_cast<double>(backlog.failed));
+  text.gauge("calbridge_oldest_due_seconds", "How long the oldest due delivery has waited.",
+             backlog.oldestDue ? static_cast<double>(now - backlog.oldestDue) / 1000 : 0);
+  text.gauge("calbridge_connections_needing_reconnection", "Connections whose grant is dead.",
+             static_cast<double>(services.store.connectionsIn("needs_reconnection").size()));
+  Response answer{.status = 200, .body = text.take()};
+  return answer.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+}
+
+} // namespace
+
+void addOperations(RouteTable& table, Services& services, const RequestCounters& requests,
+                   std::function<std::size_t()> openConnections) {
+  auto readiness = std::make_shared<Readiness>(services);
+  table.add("GET", "/healthz", Access::open, [](Exchange&) { return Response::json(200, {{"status", "ok"}}); });
+  table.add("GET", "/readyz", Access::open,
+            [&services, readiness](Exchange&) { return getReady(services, *readiness); });
+  table.add("GET", "/metrics", Access::open, [&services, &requests, open = std::move(openConnections)](Exchange&) {
+    return getMetrics(services, requests, open);
+  });
+  table.add("GET", "/api/openapi.json", Access::open, [](Exchange&) {
+    Response answer{.status = 200, .body = std::string(openApiDocument())};
+    return answer.header("Content-Type", "application/json");
+  });
+}
+
+} // namespace calbridge::http
