@@ -2,6 +2,7 @@
 #include "core/random.hpp"
 #include "core/time.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,21 +44,24 @@ class AppKeys {
     std::string name;
   };
   struct Snapshot {
-    TimeMs readAt = 0; ///< monotonic, before the read began
+    std::uint64_t number = 0; ///< of the reading
+    TimeMs readAt = 0;        ///< monotonic, before the reading began
     std::vector<LiveKey> keys;
   };
   using Known = std::shared_ptr<const Snapshot>;
 
-  Known known() const;
-  /// A snapshot whose reading began at `since` or later.
-  Known fresh(TimeMs since);
+  static const LiveKey* find(const Snapshot& snapshot, std::string_view hash);
+  /// What a reading with a number above `number` found; waits for one that runs, else reads.
+  Known readAfter(std::uint64_t number);
+  /// With reading_ held.
   Known read();
 
   store::Store& store_;
   const Clock& clock_;
-  mutable std::mutex mutex_; ///< guards known_
-  std::mutex reading_;       ///< one read of the store at a time
+  std::mutex reading_; ///< one reading of the store at a time
+  std::mutex mutex_;   ///< guards what follows
   Known known_;
+  std::uint64_t begun_ = 0; ///< readings begun so far
 };
 
 } // namespace calbridge::http
