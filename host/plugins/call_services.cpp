@@ -1,0 +1,169 @@
+#include "plugins/call_services.hpp"
+
+#include "calbridge/json.hpp"
+#include "core/error.hpp"
+#include "plugins/redaction.hpp"
+
+namespace calbridge::plugins {
+namespace {
+
+constexpr std::size_t kLogLimit = 4096;
+
+struct FailureWords {
+  calbridge_status status;
+  const char* kind;
+};
+
+FailureWords wordsFor(const HttpFailure& failure) {
+  using Kind = HttpFailure::Kind;
+  switch (failure.kind) {
+  case Kind::refusedByEgress:
+    return {CALBRIDGE_PERMANENT, "refused_by_egress"};
+  case Kind::connect:
+    return {CALBRIDGE_TRANSIENT, "connect"};
+  case Kind::tls:
+    return {CALBRIDGE_TRANSIENT, "tls"};
+  case Kind::timeout:
+    return {CALBRIDGE_DEADLINE, "timeout"};
+  case Kind::cancelled:
+    return {CALBRIDGE_CANCELLED, "cancelled"};
+  case Kind::truncated:
+    return {CALBRIDGE_TRANSIENT, "truncated"};
+  case Kind::malformed:
+    return failure.sent ? FailureWords{CALBRIDGE_TRANSIENT, "malformed"}
+                        : FailureWords{CALBRIDGE_INVALID_REQUEST, "invalid_request"};
+  case Kind::tooLarge:
+    return {CALBRIDGE_TRANSIENT, "too_large"};
+  }
+  return {CALBRIDGE_TRANSIENT, "unknown"};
+}
+
+/// {"method","url","headers":[["Name","value"],…]}. Throws sdk::Problem naming what is wrong.
+HttpRequest readRequest(std::string_view head) {
+  sdk::Json json = sdk::parseJson(head, sdk::Status::invalidRequest, "the HTTP request's head");
+  const auto wrong = [](const char* what) {
+    return sdk::Problem(sdk::Status::invalidRequest, std::string("the HTTP request's head ") + what);
+  };
+  if (!json.is_object() || !json.contains("method") || !json["method"].is_string() || !json.contains("url") ||
+      !json["url"].is_string()) {
+    throw wrong("needs the strings method and url");
+  }
+  HttpRequest request;
+  request.method = std::move(json["method"].get_ref<std::string&>());
+  request.url = std::move(json["url"].get_ref<std::string&>());
+  if (const auto headers = json.find("headers"); headers != json.end()) {
+    for (sdk::Json& pair : *headers) {
+      if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
+        throw wrong("needs headers as pairs of strings");
+      }
+      request.headers.emplace_back(std::move(pair[0].get_ref<std::string&>()),
+                                   std::move(pair[1].get_ref<std::string&>()));
+    }
+  }
+  return request;
+}
+
+} // namespace
+
+CallServices::CallServices(const HostServices& host, const PluginIdentity& plugin, const CallContext& context,
+                           std::span<const std::string_view> secrets, bool http)
+    : host_(host), plugin_(plugin), context_(context), secrets_(secrets), http_(http),
+      deadline_(host.clock.monotonic() + context.timeout.count()) {}
+
+std::int64_t CallServices::remainingMs() const {
+  return std::max<std::int64_t>(0, deadline_ - host_.clock.monotonic());
+}
+
+bool CallServices::cancelled() const {
+  return context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed);
+}
+
+calbridge_status CallServices::fail(calbridge_status status, std::string_view message, std::string_view kind, bool sent,
+                                    std::string_view& responseHead) {
+  head_.clear();
+  sdk::ObjectWriter(head_).text("message", message).text("kind", kind).flag("sent", sent).end();
+  responseHead = head_;
+  return status;
+}
+
+calbridge_status CallServices::send(std::string_view head, std::string_view body, std::string_view& responseHead,
+                                    std::string_view& responseBody) {
+  responseBody = {};
+  if (!http_) {
+    return fail(CALBRIDGE_UNSUPPORTED, "no HTTP while an instance is made", "unsupported", false, responseHead);
+  }
+  HttpRequest request;
+  try {
+    request = readRequest(head);
+  } catch (const sdk::Problem& problem) {
+    return fail(CALBRIDGE_INVALID_REQUEST, problem.what(), "invalid_request", false, responseHead);
+  }
+  request.body = body;
+  HttpOptions options;
+  options.timeout = std::chrono::milliseconds(remainingMs());
+  options.cancelled = context_.cancelled;
+  options.allowedHosts = &plugin_.egress;
+  HttpResult result = host_.http.send(request, options);
+  if (!result.response) {
+    const HttpFailure failure = result.failure.value_or(HttpFailure{});
+    const FailureWords words = wordsFor(failure);
+    return fail(words.status, failure.message, words.kind, failure.sent, responseHead);
+  }
+  response_ = std::move(*result.response);
+  head_.clear();
+  sdk::ObjectWriter object(head_);
+  object.number("status", response_.status);
+  object.name("headers");
+  head_.push_back('[');
+  for (const auto& [name, value] : response_.headers) {
+    head_.append(head_.back() == '[' ? "[" : ",[");
+    sdk::appendJsonString(head_, name);
+    head_.push_back(',');
+    sdk::appendJsonString(head_, value);
+    head_.push_back(']');
+  }
+  head_.push_back(']');
+  object.end();
+  responseHead = head_;
+  responseBody = response_.body;
+  return CALBRIDGE_OK;
+}
+
+void CallServices::log(std::int32_t level, std::string_view message) {
+  const auto known = level >= CALBRIDGE_LOG_DEBUG && level <= CALBRIDGE_LOG_ERROR ? static_cast<Logger::Level>(level)
+                                                                                  : Logger::Level::info;
+  if (host_.logger.enabled(known)) {
+    host_.logger.write(known, presentable(message, secrets_, kLogLimit),
+                       {{"provider", plugin_.id}, {"request_id", context_.requestId}});
+  }
+}
+
+calbridge_status CallServices::getValue(std::string_view key, std::string_view& value) {
+  value = {};
+  if (context_.keyValues == nullptr) {
+    return CALBRIDGE_UNSUPPORTED;
+  }
+  const auto found = context_.keyValues->get(std::string(key));
+  if (!found) {
+    return CALBRIDGE_NOT_FOUND;
+  }
+  value_ = *found;
+  value = value_;
+  return CALBRIDGE_OK;
+}
+
+calbridge_status CallServices::setValue(std::string_view key, std::string_view value) {
+  if (context_.keyValues == nullptr) {
+    return CALBRIDGE_UNSUPPORTED;
+  }
+  try {
+    context_.keyValues->set(std::string(key), std::string(value));
+    return CALBRIDGE_OK;
+  } catch (const Error& error) {
+    host_.logger.warning("a plugin's value was not kept",
+                         {{"provider", plugin_.id}, {"request_id", context_.requestId}, {"reason", error.code()}});
+    return error.code() == "quota_exceeded" ? CALBRIDGE_INVALID_REQUEST : CALBRIDGE_TRANSIENT;
+  }
+}
+
+} // namespace calbridge::plugins

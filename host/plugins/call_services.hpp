@@ -1,0 +1,70 @@
+#pragma once
+#include "calbridge/abi.h"
+#include "core/http_client.hpp"
+#include "core/logger.hpp"
+#include "core/provider.hpp"
+#include "core/random.hpp"
+#include "core/time.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace calbridge::plugins {
+
+/// What the host lends to its plugins. Borrowed; outlives them all.
+struct HostServices {
+  HttpClient& http;
+  Logger& logger;
+  Clock& clock;
+  Random& random;
+};
+
+/// What the host knows about one configured plugin.
+struct PluginIdentity {
+  std::string id;                  ///< of the provider, for log lines
+  std::vector<std::string> egress; ///< hosts that it may talk to
+};
+
+/// The services of one call, as values and bytes. The C tables of the boundary are thin shims over it, and so is
+/// whoever answers a plugin in another process. One thread at a time.
+class CallServices {
+ public:
+  /// Everything is borrowed for the call. With `http` false the http service answers unsupported.
+  CallServices(const HostServices& host, const PluginIdentity& plugin, const CallContext& context,
+               std::span<const std::string_view> secrets, bool http);
+
+  std::int64_t remainingMs() const;
+  bool cancelled() const;
+  std::string_view requestId() const { return context_.requestId; }
+
+  /// The http service of abi.h. Both results live in this object until the next service call.
+  calbridge_status send(std::string_view head, std::string_view body, std::string_view& responseHead,
+                        std::string_view& responseBody);
+  void log(std::int32_t level, std::string_view message);
+  std::int64_t nowMs() const { return host_.clock.now(); }
+  std::int64_t monotonicMs() const { return host_.clock.monotonic(); }
+  void fill(std::span<std::uint8_t> out) { host_.random.fill(out); }
+  calbridge_status getValue(std::string_view key, std::string_view& value);
+  calbridge_status setValue(std::string_view key, std::string_view value);
+
+  const PluginIdentity& plugin() const { return plugin_; }
+  Logger& logger() const { return host_.logger; }
+
+ private:
+  calbridge_status fail(calbridge_status status, std::string_view message, std::string_view kind, bool sent,
+                        std::string_view& responseHead);
+
+  const HostServices& host_;
+  const PluginIdentity& plugin_;
+  const CallContext& context_;
+  std::span<const std::string_view> secrets_;
+  bool http_;
+  std::int64_t deadline_; ///< on the monotonic clock
+  HttpResponse response_;
+  std::string head_;
+  std::string value_;
+};
+
+} // namespace calbridge::plugins

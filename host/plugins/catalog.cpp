@@ -1,0 +1,99 @@
+#include "plugins/catalog.hpp"
+
+#include "core/error.hpp"
+#include "plugins/plugin_library.hpp"
+
+namespace calbridge::plugins {
+namespace {
+
+InstalledPlugin look(const std::filesystem::path& path, const PluginSearch& search) {
+  InstalledPlugin plugin;
+  plugin.path = path;
+  try {
+    const auto library = PluginLibrary::load(path, search.probe);
+    plugin.manifest = library->manifest();
+    plugin.problems = unmetNeeds(library->manifest());
+    for (const Operation operation : kOperations) {
+      if (library->operation(operation) != nullptr) {
+        plugin.operations.emplace_back(toString(operation));
+      }
+    }
+  } catch (const Error& error) {
+    plugin.problems.push_back(error.message());
+  }
+  return plugin;
+}
+
+template <typename Strings>
+std::string joined(const Strings& strings) {
+  std::string out;
+  for (const std::string& one : strings) {
+    out += (out.empty() ? "" : ", ") + one;
+  }
+  return out.empty() ? "none" : out;
+}
+
+} // namespace
+
+std::vector<InstalledPlugin> listPlugins(const PluginSearch& search) {
+  std::vector<InstalledPlugin> plugins;
+  for (const auto& path : installedPlugins(search)) {
+    plugins.push_back(look(path, search));
+  }
+  return plugins;
+}
+
+InstalledPlugin inspectPlugin(const std::string& nameOrPath, const PluginSearch& search) {
+  const bool relative = nameOrPath.find('/') != std::string::npos;
+  return look(
+      findPlugin(relative ? std::filesystem::absolute(nameOrPath).lexically_normal().string() : nameOrPath, search),
+      search);
+}
+
+nlohmann::json toJson(const InstalledPlugin& plugin) {
+  return {{"path", plugin.path.string()},
+          {"usable", plugin.problems.empty()},
+          {"problems", plugin.problems},
+          {"operations", plugin.operations},
+          {"manifest", plugin.manifest ? plugin.manifest->document : nlohmann::json()}};
+}
+
+std::string listLine(const InstalledPlugin& plugin) {
+  if (!plugin.manifest) {
+    return plugin.path.filename().string() + "  cannot be used: " + joined(plugin.problems);
+  }
+  const Manifest& manifest = *plugin.manifest;
+  return manifest.id + "  " + manifest.version + "  " + manifest.name + "  [" + joined(manifest.capabilities) + "]" +
+         (plugin.problems.empty() ? "" : "  cannot be used: " + joined(plugin.problems));
+}
+
+std::string describe(const InstalledPlugin& plugin) {
+  std::string out = plugin.path.string() + "\n";
+  for (const std::string& problem : plugin.problems) {
+    out += "  problem           " + problem + "\n";
+  }
+  if (!plugin.manifest) {
+    return out;
+  }
+  const Manifest& manifest = *plugin.manifest;
+  out += "  id                " + manifest.id + "\n  name              " + manifest.name + "\n  version           " +
+         manifest.version + "\n";
+  out += manifest.description.empty() ? "" : "  description       " + manifest.description + "\n";
+  out += "  operations        " + joined(plugin.operations) + "\n  capabilities      " + joined(manifest.capabilities) +
+         "\n";
+  out += "  requires          " + joined(manifest.requiredServices) + "\n  optional          " +
+         joined(manifest.optionalServices) + "\n";
+  out += "  may talk to       " + joined(manifest.egress) + "\n";
+  out += "  and the hosts of  " + joined(manifest.egressSettings) + "\n";
+  out += std::string("  calls at a time   ") + (manifest.concurrent ? "many" : "one") + ", per mailbox " +
+         std::to_string(manifest.mailboxConcurrency) + "\n";
+  out += manifest.disconnectUrl.empty() ? "" : "  consent page      " + manifest.disconnectUrl + "\n";
+  out += "  settings schema\n";
+  std::string schema = manifest.settingsSchema.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  for (std::size_t at = 0; (at = schema.find('\n', at)) != std::string::npos; at += 5) {
+    schema.replace(at, 1, "\n    ");
+  }
+  return out + "    " + schema + "\n";
+}
+
+} // namespace calbridge::plugins

@@ -1,0 +1,133 @@
+#include "plugins/manifest.hpp"
+
+#include "calbridge/json.hpp"
+#include "core/error.hpp"
+#include "plugins/host_table.hpp"
+
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+
+namespace calbridge::plugins {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kManifestSchema = R"json({
+  "type": "object",
+  "required": ["id", "name", "version", "requires", "capabilities"],
+  "properties": {
+    "id": {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,31}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 80},
+    "version": {"type": "string", "pattern": "^[0-9]+[.][0-9]+[.][0-9]+"},
+    "description": {"type": "string"},
+    "min_host_minor": {"type": "integer", "minimum": 0},
+    "requires": {"type": "array", "items": {"type": "string"}},
+    "optional": {"type": "array", "items": {"type": "string"}},
+    "capabilities": {"type": "array", "items": {"type": "string"}},
+    "egress": {"type": "array", "items": {"type": "string", "pattern": "^([*][.])?[a-z0-9._-]+(:[0-9]+)?$"}},
+    "egress_settings": {"type": "array", "items": {"type": "string"}},
+    "settings_schema": {"type": "object"},
+    "concurrent": {"type": "boolean"},
+    "mailbox_concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
+    "disconnect_url": {"type": "string", "pattern": "^(https://.*)?$"}
+  }
+})json";
+
+std::string escapePointer(std::string text) {
+  for (std::size_t at = 0; (at = text.find_first_of("~/", at)) != std::string::npos; at += 2) {
+    text.replace(at, 1, text[at] == '~' ? "~0" : "~1");
+  }
+  return text;
+}
+
+/// valijson names a place as "<root>", "[key]", "[0]", …
+std::string pointerOf(const std::vector<std::string>& context) {
+  std::string pointer;
+  for (const std::string& part : context) {
+    if (part.size() >= 2 && part.front() == '[' && part.back() == ']') {
+      pointer += "/" + escapePointer(part.substr(1, part.size() - 2));
+    }
+  }
+  return pointer;
+}
+
+std::vector<std::string> strings(const json& document, const char* key) {
+  return document.value(key, std::vector<std::string>());
+}
+
+} // namespace
+
+std::vector<SchemaViolation> violations(const json& schema, const json& document) {
+  valijson::ValidationResults results;
+  try {
+    valijson::Schema compiled;
+    valijson::SchemaParser parser;
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema), compiled);
+    valijson::Validator validator(valijson::Validator::kStrongTypes);
+    validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(document), &results);
+  } catch (const std::exception& exception) {
+    throw Error("schema_invalid", std::string("not a JSON Schema: ") + exception.what());
+  }
+  std::vector<SchemaViolation> found;
+  for (valijson::ValidationResults::Error error; results.popError(error);) {
+    found.push_back({pointerOf(error.context), error.description});
+  }
+  return found;
+}
+
+Manifest parseManifest(std::string_view text) {
+  Manifest manifest;
+  try {
+    manifest.document = sdk::parseJson(text, sdk::Status::permanent, "the plugin's manifest");
+  } catch (const sdk::Problem& problem) {
+    throw Error("plugin_invalid", problem.what());
+  }
+  const json& document = manifest.document;
+  if (const auto found = violations(json::parse(kManifestSchema), document); !found.empty()) {
+    std::string message = "the plugin's manifest is wrong:";
+    for (const SchemaViolation& violation : found) {
+      message += " " + (violation.pointer.empty() ? "/" : violation.pointer) + ": " + violation.message;
+    }
+    throw Error("plugin_invalid", message);
+  }
+  manifest.id = document["id"];
+  manifest.name = document["name"];
+  manifest.version = document["version"];
+  manifest.description = document.value("description", "");
+  manifest.minHostMinor = document.value("min_host_minor", 0);
+  manifest.requiredServices = strings(document, "requires");
+  manifest.optionalServices = strings(document, "optional");
+  for (const std::string& capability : strings(document, "capabilities")) {
+    manifest.capabilities.insert(capability);
+  }
+  manifest.egress = strings(document, "egress");
+  manifest.egressSettings = strings(document, "egress_settings");
+  manifest.concurrent = document.value("concurrent", false);
+  manifest.mailboxConcurrency = document.value("mailbox_concurrency", 1);
+  manifest.disconnectUrl = document.value("disconnect_url", "");
+  manifest.settingsSchema = document.value("settings_schema", json{{"type", "object"}});
+  try {
+    violations(manifest.settingsSchema, json::object());
+  } catch (const Error& error) {
+    throw Error("plugin_invalid", "the plugin's manifest is wrong: /settings_schema: " + error.message());
+  }
+  return manifest;
+}
+
+std::vector<std::string> unmetNeeds(const Manifest& manifest) {
+  std::vector<std::string> needs;
+  if (manifest.minHostMinor > static_cast<int>(CALBRIDGE_MINOR)) {
+    needs.push_back("it needs a host of plugin interface 1." + std::to_string(manifest.minHostMinor) +
+                    ", and this one offers 1." + std::to_string(CALBRIDGE_MINOR) + ": update calbridge");
+  }
+  for (const std::string& service : manifest.requiredServices) {
+    if (!hasService(service)) {
+      needs.push_back("it requires the service " + service + ", which this host does not have: update calbridge");
+    }
+  }
+  return needs;
+}
+
+} // namespace calbridge::plugins

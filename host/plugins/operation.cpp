@@ -1,0 +1,35 @@
+#include "plugins/operation.hpp"
+
+#include "calbridge/json.hpp"
+
+namespace calbridge::plugins {
+
+const char* toString(Operation operation) {
+  switch (operation) {
+  case Operation::connect:
+    return "connect";
+  case Operation::exchange:
+    return "exchange";
+  case Operation::refresh:
+    return "refresh";
+  case Operation::push:
+    return "push";
+  case Operation::revoke:
+    return "revoke";
+  case Operation::feed:
+    return "feed";
+  }
+  return "unknown";
+}
+
+Status statusFrom(calbridge_status value) {
+  return value >= CALBRIDGE_OK && value <= CALBRIDGE_INTERNAL ? static_cast<Status>(value) : Status::permanent;
+}
+
+Reply hostReply(Status status, std::string_view message) {
+  Reply reply{status, {}};
+  sdk::ObjectWriter(reply.body).text("message", message).end();
+  return reply;
+}
+
+} // namespace calbridge::plugins

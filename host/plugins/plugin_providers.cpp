@@ -1,0 +1,143 @@
+#include "plugins/plugin_providers.hpp"
+
+#include "core/error.hpp"
+#include "core/url.hpp"
+#include "plugins/in_process_instance.hpp"
+#include "plugins/wire.hpp"
+
+#include <array>
+#include <map>
+
+namespace calbridge::plugins {
+namespace {
+
+using Libraries = std::map<std::filesystem::path, std::shared_ptr<const PluginLibrary>>;
+
+/// Builds one provider, or collects what keeps it from being built.
+class Builder {
+ public:
+  Builder(const ProviderSpec& spec, const HostServices& host, std::vector<ProviderProblem>& problems)
+      : spec_(spec), host_(host), problems_(problems) {}
+
+  std::unique_ptr<PluginProvider> build(const PluginSearch& search, Libraries& libraries) {
+    const auto library = load(search, libraries);
+    if (!library) {
+      return nullptr;
+    }
+    const Manifest& manifest = library->manifest();
+    const std::size_t before = problems_.size();
+    for (const std::string& need : unmetNeeds(manifest)) {
+      add("/plugin", library->path().string() + ": " + need);
+    }
+    checkSettings(manifest);
+    PluginIdentity identity{spec_.id, manifest.egress};
+    for (const std::string& setting : manifest.egressSettings) {
+      addEgress(setting, identity.egress);
+    }
+    return problems_.size() == before ? instantiate(library, std::move(identity)) : nullptr;
+  }
+
+ private:
+  std::shared_ptr<const PluginLibrary> load(const PluginSearch& search, Libraries& libraries) {
+    try {
+      const std::filesystem::path path = findPlugin(spec_.plugin, search);
+      auto& library = libraries[path];
+      if (!library) {
+        library = PluginLibrary::load(path, search.probe);
+      }
+      return library;
+    } catch (const Error& error) {
+      add("/plugin", error.message());
+      return nullptr;
+    }
+  }
+
+  void checkSettings(const Manifest& manifest) {
+    for (const SchemaViolation& violation : violations(manifest.settingsSchema, spec_.settings)) {
+      add("/settings" + violation.pointer, violation.message);
+    }
+  }
+
+  /// A URL setting widens the list of hosts by its own.
+  void addEgress(const std::string& setting, std::vector<std::string>& egress) {
+    const auto value = spec_.settings.find(setting);
+    if (value == spec_.settings.end() || !value->is_string()) {
+      return; // absent, or already complained about
+    }
+    const auto url = parseUrl(value->get_ref<const std::string&>());
+    if (!url) {
+      add("/settings/" + setting, "must be an absolute URL such as https://api.example.com/v1");
+    } else if (!url->secure() && !url->isLoopback()) {
+      add("/settings/" + setting, "must be https: plain http is accepted for loopback addresses only");
+    } else {
+      egress.push_back(url->authority());
+    }
+  }
+
+  std::unique_ptr<PluginProvider> instantiate(const std::shared_ptr<const PluginLibrary>& library,
+                                              PluginIdentity identity) {
+    const Manifest& manifest = library->manifest();
+    ProviderInfo info;
+    info.id = spec_.id;
+    info.label = manifest.name;
+    info.version = manifest.version;
+    info.capabilities = manifest.capabilities;
+    info.mailboxConcurrency = manifest.mailboxConcurrency;
+    info.redirectUri = spec_.redirectUri;
+    info.disconnectUrl = manifest.disconnectUrl;
+    info.configured = true;
+    if (info.can("oauth2")) {
+      info.missing = spec_.missing;
+      info.configured = spec_.missing.empty() && !spec_.clientId.empty();
+    }
+    try {
+      const std::array<std::string_view, 1> secrets = {spec_.clientSecret};
+      auto instance = std::make_unique<InProcessInstance>(
+          library, host_, std::move(identity), settingsToWire(spec_.clientId, spec_.clientSecret, spec_.settings),
+          secrets);
+      return std::make_unique<PluginProvider>(std::move(info), spec_.clientSecret, std::move(instance), host_.clock);
+    } catch (const Error& error) {
+      add("/settings", error.message());
+      return nullptr;
+    }
+  }
+
+  void add(const std::string& pointer, const std::string& message) {
+    problems_.push_back({spec_.id, "/providers/" + spec_.id + pointer, message});
+  }
+
+  const ProviderSpec& spec_;
+  const HostServices& host_;
+  std::vector<ProviderProblem>& problems_;
+};
+
+} // namespace
+
+PluginProviders::PluginProviders(const std::vector<ProviderSpec>& specs, const PluginSearch& search,
+                                 const HostServices& host) {
+  Libraries libraries;
+  for (const ProviderSpec& spec : specs) {
+    if (auto provider = Builder(spec, host, problems_).build(search, libraries); provider) {
+      providers_.push_back(std::move(provider));
+    }
+  }
+}
+
+Provider* PluginProviders::find(const std::string& id) const {
+  for (const auto& provider : providers_) {
+    if (provider->info().id == id) {
+      return provider.get();
+    }
+  }
+  return nullptr;
+}
+
+std::vector<Provider*> PluginProviders::all() const {
+  std::vector<Provider*> all;
+  for (const auto& provider : providers_) {
+    all.push_back(provider.get());
+  }
+  return all;
+}
+
+} // namespace calbridge::plugins

@@ -1,0 +1,49 @@
+#pragma once
+#include "core/provider.hpp"
+#include "plugins/call_services.hpp"
+#include "plugins/plugin_provider.hpp"
+#include "plugins/plugin_search.hpp"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace calbridge::plugins {
+
+/// One enabled provider, as the configuration and the environment describe it.
+struct ProviderSpec {
+  std::string id;     ///< key under "providers"
+  std::string plugin; ///< name or absolute path of the library
+  nlohmann::json settings = nlohmann::json::object();
+  std::string clientId; ///< empty when the environment has none
+  std::string clientSecret;
+  std::string redirectUri;
+  std::vector<std::string> missing; ///< names of the environment variables that an oauth2 provider lacks
+};
+
+/// Something that keeps a provider from working.
+struct ProviderProblem {
+  std::string provider;
+  std::string pointer; ///< into calbridge.json, "/providers/google/settings/api_url"
+  std::string message; ///< what is wrong, and what to do
+};
+
+/// Providers made from plugins. Loading never throws: each provider either works or left its problems. Missing
+/// credentials are no problem here; such a provider is there and says configured = false.
+class PluginProviders final : public Providers {
+ public:
+  /// `host` is borrowed and outlives this. Loads each library once, however many providers use it.
+  PluginProviders(const std::vector<ProviderSpec>& specs, const PluginSearch& search, const HostServices& host);
+
+  Provider* find(const std::string& id) const override;
+  std::vector<Provider*> all() const override;
+  /// Empty: everything that is enabled works.
+  const std::vector<ProviderProblem>& problems() const { return problems_; }
+
+ private:
+  std::vector<std::unique_ptr<PluginProvider>> providers_;
+  std::vector<ProviderProblem> problems_;
+};
+
+} // namespace calbridge::plugins
