@@ -1,0 +1,47 @@
+#include "cli/command_line.hpp"
+#include "core/error.hpp"
+
+#include <memory>
+
+namespace calbridge::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  std::string person, role;
+};
+
+int resync(Context& context, const Arguments& arguments) {
+  const Configuration configuration = context.load();
+  std::vector<std::string> people;
+  for (const auto& person : context.program.control(configuration, {{"command", "people.list"}}).at("people"))
+    if ((arguments.person.empty() || person.at("id") == arguments.person) &&
+        (arguments.role.empty() || person.at("role") == arguments.role))
+      people.push_back(person.at("id"));
+  if (people.empty())
+    throw Error("not_found", "nobody matches; `calbridge people list` shows who is there");
+  std::int64_t queued = 0;
+  for (std::size_t i = 0; i < people.size(); ++i) {
+    queued += context.program.control(configuration, {{"command", "resync.person"}, {"person", people[i]}})
+                  .at("queued")
+                  .get<std::int64_t>();
+    if ((i + 1) % 100 == 0 || i + 1 == people.size())
+      context.err << i + 1 << " of " << people.size() << " people, " << queued << " entries to check\n";
+  }
+  context.out << queued << " entries of " << people.size() << " people are checked again\n";
+  return kFine;
+}
+
+} // namespace
+
+void addResync(CLI::App& app, Context& context, Action& chosen) {
+  auto* command = app.add_subcommand("resync", "Checks every entry of everybody's calendars again");
+  auto arguments = std::make_shared<Arguments>();
+  command->add_option("--person", arguments->person, "Only this person's");
+  command->add_option("--role", arguments->role, "Only people of this role");
+  command->callback(
+      [&context, &chosen, arguments] { chosen = [&context, arguments] { return resync(context, *arguments); }; });
+}
+
+} // namespace calbridge::cli
