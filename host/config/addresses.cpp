@@ -34,6 +34,10 @@ std::optional<Authority> parseAuthority(std::string_view text, std::string& why)
     rest = text.substr(close + 1);
   } else {
     const std::size_t colon = text.find(':');
+    if (colon != text.rfind(':')) {
+      why = "an IPv6 address stands in brackets: [::1]:8000";
+      return std::nullopt;
+    }
     authority.host = std::string(text.substr(0, colon));
     rest = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
     if (authority.host.empty() || !std::all_of(authority.host.begin(), authority.host.end(), isHostCharacter)) {

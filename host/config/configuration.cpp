@@ -4,6 +4,8 @@
 #include "config/readers.hpp"
 #include "config/schema_check.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -30,6 +32,22 @@ Document readDocument(const std::filesystem::path& path, Problems& problems) {
   return Document(path.string(), text.str(), problems);
 }
 
+/// "file:line:column" → line and column; zeros for any other place.
+std::pair<unsigned long, unsigned long> lineAndColumn(const std::string& where) {
+  const std::size_t second = where.rfind(':');
+  const std::size_t first =
+      second == std::string::npos || second == 0 ? std::string::npos : where.rfind(':', second - 1);
+  if (first == std::string::npos)
+    return {0, 0};
+  return {std::strtoul(where.c_str() + first + 1, nullptr, 10), std::strtoul(where.c_str() + second + 1, nullptr, 10)};
+}
+
+/// The schema and the readers complain one after the other: people want the order of the file.
+void sortFrom(Problems& problems, std::size_t begin) {
+  std::stable_sort(problems.begin() + static_cast<std::ptrdiff_t>(begin), problems.end(),
+                   [](const Problem& a, const Problem& b) { return lineAndColumn(a.where) < lineAndColumn(b.where); });
+}
+
 void applyOverrides(Document& document, const std::vector<std::string>& overrides, Problems& problems) {
   for (const auto& text : overrides) {
     const std::size_t equals = text.find('=');
@@ -48,13 +66,17 @@ Policies readPolicies(const std::filesystem::path& directory, const std::vector<
   Policies policies;
   const Document roles = readDocument(directory / "roles.json", problems);
   if (roles.readable()) {
+    const std::size_t begin = problems.size();
     checkDocument(roles, "roles", problems);
     policies.roles = readRoles(roles, providers, problems);
+    sortFrom(problems, begin);
   }
   const Document routing = readDocument(directory / "routing.json", problems);
   if (routing.readable()) {
+    const std::size_t begin = problems.size();
     checkDocument(routing, "routing", problems);
     policies.routing = readRouting(routing, roles.readable() ? &policies.roles : nullptr, problems);
+    sortFrom(problems, begin);
   }
   return policies;
 }
@@ -83,11 +105,13 @@ LoadedConfiguration loadConfiguration(const ConfigurationSource& source) {
   Configuration configuration;
   Document host = readDocument(source.directory / "calbridge.json", problems);
   if (host.readable()) {
+    const std::size_t begin = problems.size();
     Problems none;
     host.adopt("providers", Document("calbridge.json", std::string(embeddedDefaults()), none));
     applyOverrides(host, source.overrides, problems);
     checkDocument(host, "calbridge", problems);
     readHost(host, configuration, problems);
+    sortFrom(problems, begin);
   }
   const Environment environment =
       loadEnvironment(source.envFile, source.envFileRequired, source.environment, problems, loaded.warnings);

@@ -205,6 +205,16 @@ std::string Document::where(const std::string& pointer, bool atKey) const {
   }
 }
 
+std::string Document::whereWithin(const std::string& pointer, std::size_t offset) const {
+  const auto position = positions_.find(pointer);
+  if (position == positions_.end() || overrides_.contains(pointer))
+    return where(pointer);
+  const std::size_t begin = position->second.value + 1; // behind the quote
+  const bool exact = begin + offset < text_.size() &&
+                     std::string_view(text_).substr(begin, offset).find('\\') == std::string_view::npos;
+  return exact ? at(begin + offset) : where(pointer);
+}
+
 std::vector<std::string> Document::keys(const std::string& pointer) const {
   const json::json_pointer at(pointer);
   if (!value_.contains(at) || !value_.at(at).is_object())

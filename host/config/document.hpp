@@ -28,6 +28,10 @@ class Document {
   /// value when there is none there; "--set path" when an override put it there.
   std::string where(const std::string& pointer, bool atKey = false) const;
 
+  /// The same for a byte within the string at a JSON pointer. Exact as long as no escape stands before it in the file;
+  /// else the place of the string.
+  std::string whereWithin(const std::string& pointer, std::size_t offset) const;
+
   /// The keys of the object at a pointer in the order of the file; those that an override added come last.
   std::vector<std::string> keys(const std::string& pointer) const;
 

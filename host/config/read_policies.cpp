@@ -55,11 +55,13 @@ std::string readTemplate(const Document& document, const nlohmann::json& role, c
     problems.push_back({document.where(pointer + "/" + key), "the template is longer than 16384 bytes"});
   for (const auto& problem : checkTemplate(source.text, fields)) {
     std::string at = pointer + "/" + key;
+    std::size_t offset = problem.offset;
     if (!source.lineStarts.empty()) {
-      const auto line = std::upper_bound(source.lineStarts.begin(), source.lineStarts.end(), problem.offset);
-      at += "/" + std::to_string(line - source.lineStarts.begin() - 1);
+      const auto line = std::upper_bound(source.lineStarts.begin(), source.lineStarts.end(), offset) - 1;
+      at += "/" + std::to_string(line - source.lineStarts.begin());
+      offset -= *line;
     }
-    problems.push_back({document.where(at), problem.message});
+    problems.push_back({document.whereWithin(at, offset), problem.message});
   }
   return std::move(source.text);
 }
@@ -208,7 +210,7 @@ class RouteReader {
   const RolesConfig* roles_;
   Problems& problems_;
   std::string pointer_;
-  bool audienceIsFine_ = true;
+  bool audienceIsFine_ = false;
 };
 
 } // namespace

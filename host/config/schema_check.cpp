@@ -153,6 +153,8 @@ std::string inWords(const Place& place, const std::string& description) {
     return "at most " + place.schema->at("maxLength").dump() + " characters are possible";
   if (says("String should be no fewer"))
     return "the text is empty";
+  if (says("Object should have no fewer") && known)
+    return "at least " + place.schema->at("minProperties").dump() + " entry is needed";
   if (says("Elements at indexes"))
     return "the same element stands twice in the list";
   return lowered(description);
