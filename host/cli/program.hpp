@@ -6,6 +6,13 @@
 
 namespace calbridge::cli {
 
+/// Plugins for machines and for people.
+struct PluginReport {
+  nlohmann::json document;
+  std::string text;
+  bool usable = true; ///< none of them has a problem
+};
+
 /// What commands need from the rest of the program; host/app implements it.
 class Program {
  public:
@@ -15,10 +22,10 @@ class Program {
   virtual int serve(const ConfigurationSource& source) = 0;
   /// Loads every enabled plugin; what is wrong with them. Contacts nobody.
   virtual Problems checkPlugins(const Configuration& configuration, const std::string& file) = 0;
-  /// All plugins that can be found, as an array of {name, path, …}.
-  virtual nlohmann::json listPlugins(const Configuration& configuration) = 0;
-  /// One plugin's manifest. Throws Error when it cannot be loaded.
-  virtual nlohmann::json inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) = 0;
+  /// All plugins that can be found, broken ones too.
+  virtual PluginReport listPlugins(const Configuration& configuration) = 0;
+  /// One of them. Throws Error("plugin_not_found").
+  virtual PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) = 0;
   /// Carries an operator's request out: inside the running host, or here when none runs. Throws Error.
   virtual nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) = 0;
   /// Is there a database yet? (A command that only reads must not create one.)

@@ -9,7 +9,7 @@ TimeMs RetryPolicy::pause(int failures, double random, TimeMs retryAfterMs) cons
   for (int i = 1; i < failures && base < maximumMs; ++i)
     base *= 2;
   base = std::min(base, maximumMs);
-  const auto jittered = static_cast<TimeMs>(static_cast<double>(base) * (0.75 + 0.5 * random));
+  const auto jittered = static_cast<TimeMs>(static_cast<double>(base) * (1 - jitter + 2 * jitter * random));
   // The jitter comes on top of what the provider asked for: everybody was given the same number.
   const auto wished =
       retryAfterMs + static_cast<TimeMs>(static_cast<double>(std::min<TimeMs>(retryAfterMs, 60'000)) * 0.1 * random);

@@ -5,11 +5,12 @@
 
 namespace calbridge::delivery {
 
-/// When to try again. The pause doubles from `initialMs` up to `maximumMs`, with a jitter of ±25 %, so that a provider
+/// When to try again. The pause doubles from `initialMs` up to `maximumMs`, with a jitter, so that a provider
 /// that comes back is not met by everybody at once. A provider's Retry-After is never undercut.
 struct RetryPolicy {
   TimeMs initialMs = 1000;
   TimeMs maximumMs = 3600 * 1000;
+  double jitter = 0.25; ///< ± share of each pause
   /// Tries go on for at least this long after the first failure, and until the appointment is over.
   TimeMs persistMs = TimeMs{28} * 3600 * 1000;
 

@@ -1,0 +1,166 @@
+#include "app/application.hpp"
+#include "app/control_socket.hpp"
+#include "app/provider_specs.hpp"
+#include "app/store_access.hpp"
+#include "app/upkeep.hpp"
+#include "core/error.hpp"
+
+namespace calbridge::app {
+namespace {
+
+std::shared_ptr<const routing::RoutingPolicy> compile(const Policies& policies) {
+  return std::make_shared<const routing::RoutingPolicy>(policies.roles, policies.routing);
+}
+
+delivery::DeliveryOptions deliveryOptions(const DeliveryConfig& config) {
+  delivery::DeliveryOptions options;
+  options.maxInFlight = static_cast<std::size_t>(config.maxInFlight);
+  options.leaseMs = config.lease.count();
+  options.pushTimeout = config.timeout;
+  options.retry.initialMs = config.backoffInitial.count();
+  options.retry.maximumMs = config.backoffMax.count();
+  options.retry.jitter = config.backoffJitter;
+  options.retry.persistMs = config.giveUpAfter.count();
+  return options;
+}
+
+std::vector<std::string> listenTexts(const ServerConfig& config) {
+  std::vector<std::string> texts;
+  for (const auto& address : config.listen) {
+    const bool v6 = address.host.find(':') != std::string::npos;
+    texts.push_back((v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port));
+  }
+  return texts;
+}
+
+http::ServerOptions serverOptions(const ServerConfig& config) {
+  http::ServerOptions options;
+  options.listen = listenTexts(config);
+  options.maxConnections = static_cast<std::size_t>(config.maxConnections);
+  options.maxConnectionsPerAddress = static_cast<std::size_t>(config.maxConnectionsPerAddress);
+  options.headerTimeout = config.headerDeadline;
+  options.bodyTimeout = config.bodyDeadline;
+  return options;
+}
+
+http::SiteOptions siteOptions(const Configuration& configuration) {
+  http::SiteOptions site;
+  site.publicUrl = configuration.server.publicUrl;
+  site.frontendUrl = configuration.server.frontendUrl;
+  site.allowedOrigins = configuration.server.allowedOrigins;
+  std::vector<std::uint16_t> ports;
+  for (const auto& address : configuration.server.listen)
+    ports.push_back(address.port);
+  site.listenOrigins = http::listenOrigins(listenTexts(configuration.server), ports);
+  site.cancelledFeedDays = configuration.retention.cancelledDays;
+  site.jwtSecret = configuration.secrets.jwtSecret;
+  site.jwksFile = configuration.jwtKeysFile;
+  return site;
+}
+
+connections::KeySource keySource(const Configuration& configuration) {
+  return {.environmentKey = configuration.secrets.masterKey, .file = masterKeyPath(configuration)};
+}
+
+/// Refuses to run with a plugin that does not: a provider that is missing in silence would be found out by its people.
+void requirePlugins(const plugins::PluginProviders& providers) {
+  std::string all;
+  for (const auto& problem : providers.problems())
+    all += (all.empty() ? "" : "\ncalbridge: ") + problem.pointer + ": " + problem.message;
+  if (!all.empty())
+    throw Error("plugins_failed", all + "\ncalbridge: repair this, or set providers.<name>.enabled to false");
+}
+
+} // namespace
+
+Application::Application(Configuration configuration, std::filesystem::path configDirectory, Logger& logger)
+    : configuration_(std::move(configuration)), configDirectory_(std::move(configDirectory)), logger_(logger),
+      store_(openPatiently(configuration_)),
+      keys_(connections::openKeyRing(keySource(configuration_), *store_, random_)), vault_(keys_.ring, random_),
+      client_({.extraCaFile = configuration_.tlsCaFile}), hostServices_{client_, logger_, clock_, random_},
+      providers_(providerSpecs(configuration_), pluginSearch(configuration_), hostServices_),
+      connections_(*store_, providers_, vault_, clock_, random_, logger_, configuration_.server.publicUrl),
+      directory_(*store_), intake_(*store_, directory_, compile(configuration_.policies), clock_, logger_),
+      engine_(*store_, providers_, connections_, clock_, random_, logger_, deliveryOptions(configuration_.delivery)),
+      bulk_(*store_, clock_, random_, logger_), services_(services()), passwords_(random_),
+      control_({.store = *store_,
+                .clock = clock_,
+                .random = random_,
+                .hashPassword = [this](const std::string& password) { return passwords_.hash(password); },
+                .policy = [this] { return intake_.policy(); },
+                .directoryChanged = [this] { intake_.reevaluateAll(); }}) {
+  requirePlugins(providers_);
+  if (keys_.created)
+    logger_.warning(
+        "a master key was made; without it no stored token can be read, so back it up apart from the database",
+        {{"file", masterKeyPath(configuration_).string()}});
+  for (const Provider* provider : providers_.all())
+    if (!provider->info().configured) {
+      std::string missing;
+      for (const auto& name : provider->info().missing)
+        missing += (missing.empty() ? "" : ", ") + name;
+      logger_.warning("a provider is not configured; everything else works",
+                      {{"provider", provider->info().id}, {"missing", missing}});
+    }
+  api_ = std::make_unique<http::Api>(services_, bulk_, [this] { return server_ ? server_->connections() : 0; });
+  server_ = std::make_unique<http::Server>(
+      serverOptions(configuration_.server), [this](http::Request& request) { return api_->handle(request); }, logger_,
+      clock_);
+}
+
+Application::~Application() {
+  stop();
+}
+
+http::Services Application::services() {
+  return {.site = siteOptions(configuration_),
+          .store = *store_,
+          .providers = providers_,
+          .connections = connections_,
+          .intake = intake_,
+          .engine = engine_,
+          .directory = directory_,
+          .policy = [this] { return intake_.policy(); },
+          .clock = clock_,
+          .random = random_,
+          .logger = logger_};
+}
+
+void Application::start() {
+  server_->start(); // first: a port that is taken must leave nothing behind
+  intake_.start();
+  engine_.start();
+  bulk_.start();
+  controlSocket_ = std::make_unique<ControlSocket>(
+      controlSocketPath(configuration_), [this](const nlohmann::json& request) { return control_.run(request); },
+      logger_);
+  upkeep_ = std::make_unique<Upkeep>(*store_, clock_, logger_, configuration_.retention);
+}
+
+void Application::stop() {
+  upkeep_.reset();
+  controlSocket_.reset();
+  if (server_ && !server_->stop())
+    logger_.warning("some requests did not end in time and were cut off");
+  bulk_.stop();
+  intake_.stop();
+  engine_.stop();
+}
+
+void Application::reloadPolicies() {
+  std::vector<std::string> ids;
+  for (const auto& provider : configuration_.providers)
+    ids.push_back(provider.id);
+  const auto loaded = loadPolicies(configDirectory_, ids);
+  if (!loaded.policies) {
+    for (const auto& problem : loaded.problems)
+      logger_.error("the new roles or routes have an error; the old ones stay",
+                    {{"where", problem.where}, {"problem", problem.message}});
+    return;
+  }
+  intake_.setPolicy(compile(*loaded.policies));
+  logger_.info("roles and routing were read again",
+               {{"routes", std::to_string(loaded.policies->routing.routes.size())}});
+}
+
+} // namespace calbridge::app

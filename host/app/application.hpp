@@ -1,0 +1,71 @@
+#pragma once
+#include "app/host_control.hpp"
+#include "app/structured_log.hpp"
+#include "config/configuration.hpp"
+#include "connections/connections.hpp"
+#include "connections/key_ring.hpp"
+#include "connections/vault.hpp"
+#include "delivery/bulk_sync.hpp"
+#include "delivery/delivery_engine.hpp"
+#include "delivery/directory_cache.hpp"
+#include "delivery/intake.hpp"
+#include "http/api/api.hpp"
+#include "http/edge/server.hpp"
+#include "net/poco_http_client.hpp"
+#include "plugins/plugin_providers.hpp"
+#include "store/store.hpp"
+
+#include <memory>
+
+namespace calbridge::app {
+
+class ControlSocket;
+class Upkeep;
+
+/// The host, put together: the only place that constructs its parts. Members are in the order in which they are built,
+/// and go in reverse.
+class Application {
+ public:
+  /// Opens the database and loads the plugins; nothing listens yet. Throws Error that says what is missing.
+  Application(Configuration configuration, std::filesystem::path configDirectory, Logger& logger);
+  ~Application();
+
+  /// Starts everything; throws Error("listen_failed") when a port is taken.
+  void start();
+  /// Stops in reverse order: no new requests, running ones end, deliveries under way end, the rest waits for next time.
+  void stop();
+  /// Takes the roles and routes as they are in the files now; keeps the old ones, with the reason in the log, when the
+  /// new ones have an error.
+  void reloadPolicies();
+  std::vector<std::uint16_t> ports() const { return server_->ports(); }
+  const Configuration& configuration() const { return configuration_; }
+
+ private:
+  http::Services services();
+
+  const Configuration configuration_;
+  const std::filesystem::path configDirectory_;
+  Logger& logger_;
+  SystemClock clock_;
+  SystemRandom random_;
+  std::unique_ptr<store::Store> store_;
+  connections::OpenedKeyRing keys_;
+  connections::Vault vault_;
+  net::PocoHttpClient client_;
+  plugins::HostServices hostServices_;
+  plugins::PluginProviders providers_;
+  connections::Connections connections_;
+  delivery::DirectoryCache directory_;
+  delivery::Intake intake_;
+  delivery::DeliveryEngine engine_;
+  delivery::BulkSync bulk_;
+  http::Services services_;
+  http::PasswordHasher passwords_;
+  std::unique_ptr<http::Api> api_;
+  std::unique_ptr<http::Server> server_;
+  HostControl control_;
+  std::unique_ptr<ControlSocket> controlSocket_;
+  std::unique_ptr<Upkeep> upkeep_;
+};
+
+} // namespace calbridge::app

@@ -1,0 +1,153 @@
+#include "app/host_program.hpp"
+#include "app/application.hpp"
+#include "app/control_socket.hpp"
+#include "app/provider_specs.hpp"
+#include "app/store_access.hpp"
+#include "cli/command_line.hpp"
+#include "core/error.hpp"
+#include "plugins/catalog.hpp"
+
+#include <csignal>
+#include <iostream>
+#include <thread>
+
+namespace calbridge::app {
+namespace {
+
+using nlohmann::json;
+
+/// The signals that the host answers, blocked in every thread so that one place waits for them.
+sigset_t hostSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    sigaddset(&signals, signal);
+  return signals;
+}
+
+std::string addressesOf(const Application& application) {
+  std::string text;
+  const auto ports = application.ports();
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const auto& host = application.configuration().server.listen[i].host;
+    text += (text.empty() ? "" : " ");
+    text +=
+        "http://" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(ports[i]);
+  }
+  return text;
+}
+
+/// Answers nothing: for commands that load plugins without letting them talk to anybody.
+class NoHttp final : public HttpClient {
+ public:
+  HttpResult send(const HttpRequest&, const HttpOptions&) override {
+    return {.response = {},
+            .failure = HttpFailure{HttpFailure::Kind::refusedByEgress, false, "no network in this command"}};
+  }
+};
+
+} // namespace
+
+int HostProgram::serve(const ConfigurationSource& source) {
+  auto loaded = loadConfiguration(source);
+  if (!loaded.configuration) {
+    for (const auto& problem : loaded.problems)
+      std::cerr << problem.text() << '\n';
+    throw Error("invalid_configuration", "the configuration has problems; `calbridge check` lists them");
+  }
+  const sigset_t signals = hostSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const auto& logging = loaded.configuration->logging;
+  StructuredLog log(logLevel(logging.level),
+                    logging.format == "json" ? StructuredLog::Format::json : StructuredLog::Format::text);
+  for (const auto& warning : loaded.warnings)
+    log.warning(warning.message, {{"where", warning.where}});
+
+  Application application(std::move(*loaded.configuration), source.directory, log);
+  application.start();
+  const std::string addresses = addressesOf(application);
+  log.info("calbridge is ready", {{"listening", addresses}});
+  std::cout << "calbridge is ready: " << addresses << std::endl;
+
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal == SIGHUP) {
+      application.reloadPolicies();
+      continue;
+    }
+    log.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    application.stop();
+    log.info("stopped");
+    return cli::kFine;
+  }
+}
+
+Problems HostProgram::checkPlugins(const Configuration& configuration, const std::string& file) {
+  NoHttp http;
+  NullLogger log;
+  SystemClock clock;
+  SystemRandom random;
+  const plugins::HostServices services{http, log, clock, random};
+  const plugins::PluginProviders providers(providerSpecs(configuration), pluginSearch(configuration), services);
+  Problems problems;
+  for (const auto& problem : providers.problems())
+    problems.push_back({file + ": " + problem.pointer, problem.message});
+  return problems;
+}
+
+cli::PluginReport HostProgram::listPlugins(const Configuration& configuration) {
+  cli::PluginReport report{json::array(), "", true};
+  for (const auto& plugin : plugins::listPlugins(pluginSearch(configuration))) {
+    report.document.push_back(plugins::toJson(plugin));
+    report.text += plugins::listLine(plugin);
+    if (!report.text.ends_with('\n'))
+      report.text += '\n';
+    report.usable &= plugin.problems.empty();
+  }
+  return report;
+}
+
+cli::PluginReport HostProgram::inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) {
+  const auto plugin = plugins::inspectPlugin(nameOrPath, pluginSearch(configuration));
+  return {plugins::toJson(plugin), plugins::describe(plugin), plugin.problems.empty()};
+}
+
+json HostProgram::control(const Configuration& configuration, const json& request) {
+  for (int tries = 0;; ++tries) {
+    if (auto answer = ControlSocket::ask(controlSocketPath(configuration), request))
+      return std::move(*answer);
+    try {
+      const auto store = store::openStore(configuration.storage.url);
+      SystemClock clock;
+      SystemRandom random;
+      const auto policy =
+          std::make_shared<const routing::RoutingPolicy>(configuration.policies.roles, configuration.policies.routing);
+      HostControl control({.store = *store,
+                           .clock = clock,
+                           .random = random,
+                           .hashPassword = [&](const std::string& p) { return http::PasswordHasher(random).hash(p); },
+                           .policy = [&] { return policy; },
+                           .directoryChanged = [] {}}); // the host notices at its next start
+      return control.run(request);
+    } catch (const Error& error) {
+      // A host that is just starting holds the lock before it listens; another command holds it for a moment.
+      if (error.code() != "store_locked" || tries >= 100)
+        throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+bool HostProgram::hasDatabase(const Configuration& configuration) {
+  return std::filesystem::exists(configuration.storage.path);
+}
+
+int runProgram(int argc, const char* const* argv) {
+  HostProgram program;
+  return cli::runCommandLine(argc, argv, program, std::cout, std::cerr);
+}
+
+} // namespace calbridge::app

@@ -1,0 +1,20 @@
+#pragma once
+#include "cli/program.hpp"
+
+namespace calbridge::app {
+
+/// The rest of the program behind the command line.
+class HostProgram final : public cli::Program {
+ public:
+  int serve(const ConfigurationSource& source) override;
+  Problems checkPlugins(const Configuration& configuration, const std::string& file) override;
+  cli::PluginReport listPlugins(const Configuration& configuration) override;
+  cli::PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) override;
+  nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) override;
+  bool hasDatabase(const Configuration& configuration) override;
+};
+
+/// parse, dispatch; the exit code. The one catch-all is main's.
+int runProgram(int argc, const char* const* argv);
+
+} // namespace calbridge::app
