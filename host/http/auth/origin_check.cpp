@@ -60,11 +60,13 @@ std::string requestedExtensions(std::string_view asked) {
   std::string out;
   for (std::size_t taken = 0; !asked.empty() && taken < kMostExtensions;) {
     const std::size_t end = std::min(asked.find(','), asked.size());
-    std::string name;
-    for (const char c : asked.substr(0, end))
-      if (c != ' ' && c != '\t')
-        name += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    std::string_view item = asked.substr(0, end);
     asked.remove_prefix(std::min(end + 1, asked.size()));
+    item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+    item = item.substr(0, item.find_last_not_of(" \t") + 1);
+    std::string name(item);
+    for (char& c : name)
+      c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     const bool attribute = name.size() > 3 && name.size() <= 40 && name.starts_with("ce-") &&
                            std::all_of(name.begin() + 3, name.end(),
                                        [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
