@@ -3,6 +3,7 @@
 #include "app/provider_specs.hpp"
 #include "app/store_access.hpp"
 #include "app/upkeep.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 
 namespace calbridge::app {
@@ -59,7 +60,10 @@ http::SiteOptions siteOptions(const Configuration& configuration) {
 }
 
 connections::KeySource keySource(const Configuration& configuration) {
-  return {.environmentKey = configuration.secrets.masterKey, .file = masterKeyPath(configuration)};
+  std::optional<std::string> key; // as the key ring wants it: base64
+  if (configuration.secrets.masterKey)
+    key = base64Encode(*configuration.secrets.masterKey);
+  return {.environmentKey = std::move(key), .file = masterKeyPath(configuration)};
 }
 
 /// Refuses to run with a plugin that does not: a provider that is missing in silence would be found out by its people.
