@@ -1,11 +1,14 @@
 #pragma once
-#include <cstdlib>
 #include <libical/ical.h>
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 
 namespace calbridge::ics {
+
+/// Appends one content line, folded at 75 octets but never inside a character (RFC 5545 section 3.1), and its CRLF.
+void appendFolded(std::string& out, std::string_view line);
 
 /// Owner of one libical component. No state is shared between objects: different ones may be used by different threads.
 class Component {
@@ -22,14 +25,9 @@ class Component {
   }
   /// Takes the component over.
   void add(Component child) { icalcomponent_add_component(component_.get(), child.component_.release()); }
-  /// RFC 5545 text: folded at 75 octets between characters, escaped, CRLF.
-  std::string text() const {
-    const std::unique_ptr<char, void (*)(void*)> text{icalcomponent_as_ical_string_r(component_.get()),
-                                                      &icalmemory_free_buffer};
-    if (!text)
-      throw std::bad_alloc();
-    return text.get();
-  }
+  /// RFC 5545 text, escaped, folded, CRLF. Folded anew, since libical 3.0.16 cuts some characters in two where it
+  /// folds.
+  std::string text() const;
 
  private:
   struct Free {

@@ -125,11 +125,19 @@ Component eventOf(const PushRequest& request, bool zoneKnown, int sequence) {
   return event;
 }
 
-icalproperty* extension(const char* name, const std::string& text) {
-  icalproperty* property = icalproperty_new(ICAL_X_PROPERTY);
-  icalproperty_set_x_name(property, name);
-  icalproperty_set_value(property, icalvalue_new_text(text.c_str()));
-  return property;
+/// An X- property of TEXT, escaped (RFC 5545 section 3.3.11) and folded (3.1) here: libical leaves `;` and `,` in the
+/// values of X- properties as they are.
+std::string extension(std::string_view name, std::string_view text) {
+  std::string line = std::string(name) + ":";
+  for (const char c : text) {
+    if (c == '\\' || c == ';' || c == ',') {
+      line += '\\';
+    }
+    line += c == '\n' ? "\\n" : std::string(1, c);
+  }
+  std::string out;
+  appendFolded(out, line);
+  return out;
 }
 
 } // namespace
@@ -159,6 +167,9 @@ std::string cleanText(std::string_view text) {
         out += character;
     }
   }
+  const std::size_t last = out.find_last_not_of(" \t");
+  out.erase(last == std::string::npos ? 0 : last + 1);
+  out.erase(0, out.find_first_not_of(" \t"));
   return out;
 }
 
@@ -212,15 +223,17 @@ std::string renderHead(std::string_view name, const std::vector<std::string>& ti
   calendar.add(icalproperty_new_calscale("GREGORIAN"));
   if (!title.empty()) {
     calendar.add(icalproperty_new_name(title.c_str())); // RFC 7986 section 5.1
-    calendar.add(extension("X-WR-CALNAME", title));     // what everybody read before it
   }
   icalproperty* refresh =
       icalproperty_new_refreshinterval(icaldurationtype_from_string(kRefreshInterval)); // RFC 7986, 5.7
   icalproperty_add_parameter(refresh, icalparameter_new_value(ICAL_VALUE_DURATION));
   calendar.add(refresh);
-  calendar.add(extension("X-PUBLISHED-TTL", kRefreshInterval));
   std::string out = calendar.text();
   out.resize(out.size() - renderTail().size());
+  if (!title.empty()) {
+    out += extension("X-WR-CALNAME", title); // what everybody read before NAME
+  }
+  out += extension("X-PUBLISHED-TTL", kRefreshInterval);
   for (const std::string& timezone : timezones)
     out += timezone;
   return out;

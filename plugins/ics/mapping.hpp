@@ -12,7 +12,8 @@ namespace calbridge::ics {
 std::string eventUid(std::string_view uid);
 
 /// `text` as it may stand in an iCalendar TEXT value: valid UTF-8 (bytes that are not become U+FFFD), every kind of
-/// line break a single \n, no other control character but tab. So no input can end a line of the output early.
+/// line break a single \n, no other control character but tab, no white space at the ends (readers disagree about it).
+/// So no input can end a line of the output early.
 std::string cleanText(std::string_view text);
 
 /// `url` as it may stand in a URL property, which has no escaping: http(s) only, everything outside of printable ASCII
