@@ -86,8 +86,10 @@ class Store {
   virtual std::int64_t connectionsUsing(const std::string& provider, const std::string& accountId,
                                         std::int64_t except) = 0;
   virtual ConnectionCounts counts(std::int64_t connectionId) = 0;
-  /// [durable] The grant is dead: stops attempts, keeps the work. Only if the credentials are still of that version.
-  virtual void needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,
+  /// [durable] The grant is dead: stops attempts, keeps the work. Only if the credentials are still of that version and
+  /// the connection is connected. True when it needs reconnection now; false when newer credentials have come meanwhile
+  /// (or it is not connected any more): the attempt is then worth another try.
+  virtual bool needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,
                                 TimeMs now) = 0;
   /// [durable] Begins a disconnect. With `removeEntries` every delivered future entry becomes due for removal.
   virtual void beginClosing(std::int64_t connectionId, bool removeEntries, TimeMs now, TimeMs deadline) = 0;

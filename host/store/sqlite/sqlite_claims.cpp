@@ -1,0 +1,172 @@
+#include "store/sqlite/placement_row.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <queue>
+
+namespace calbridge::store::sqlite {
+namespace {
+
+constexpr std::size_t kPage = 16; ///< due rows of one connection read at a time
+
+struct DueRow {
+  TimeMs dueAt = 0;
+  std::int64_t placementId = 0;
+};
+
+/// One connection's due rows that nobody holds, in order, a page at a time.
+class DueRows {
+ public:
+  DueRows(Session& session, const LeaseBook& leases, std::int64_t connectionId)
+      : session_(session), leases_(leases), connectionId_(connectionId) {}
+
+  /// Null at the end.
+  const DueRow* front() {
+    while (at_ == page_.size() && !ended_)
+      load();
+    return at_ < page_.size() ? &page_[at_] : nullptr;
+  }
+  void pop() { ++at_; }
+
+ private:
+  void load() {
+    page_.clear();
+    at_ = 0;
+    std::size_t read = 0;
+    session_["deliveries_due"].each(
+        [&](Row& row) {
+          after_.dueAt = row.integer();
+          after_.placementId = row.integer();
+          ++read;
+          if (!leases_.leased({after_.placementId, connectionId_}))
+            page_.push_back(after_);
+        },
+        connectionId_, after_.dueAt, after_.placementId, kPage);
+    ended_ = read < kPage;
+  }
+
+  Session& session_;
+  const LeaseBook& leases_;
+  std::int64_t connectionId_;
+  std::vector<DueRow> page_;
+  std::size_t at_ = 0;
+  DueRow after_{std::numeric_limits<TimeMs>::min(), 0};
+  bool ended_ = false;
+};
+
+} // namespace
+
+/// Merges the connections' due rows into one sequence, the oldest first. Costs what it finds plus one step for each
+/// connection that is due but busy.
+std::vector<SqliteStore::Candidate> SqliteStore::chooseDue(Session& session, TimeMs now, std::size_t limit,
+                                                           TimeMs leaseMs, const Room& room,
+                                                           std::optional<TimeMs>& nextDue) {
+  const auto expect = [&](TimeMs at) { nextDue = std::min(nextDue.value_or(at), at); };
+  leases_.expire(now, [&](const DeliveryKey& key) {
+    const auto row = deliveryRow(session, key);
+    if (row && row->dueAt)
+      schedule_.lower(key.connectionId, *row->dueAt);
+  });
+
+  std::vector<Candidate> chosen;
+  std::unordered_map<std::int64_t, DueRows> open; // by connection
+  using Head = std::pair<TimeMs, std::int64_t>;
+  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
+  std::vector<std::pair<std::int64_t, std::optional<TimeMs>>> corrections;
+  auto upcoming = schedule_.inOrder().begin();
+  const auto end = schedule_.inOrder().end();
+
+  while (chosen.size() < limit) {
+    // Let in every connection whose first row may be older than the oldest one known.
+    while (upcoming != end && upcoming->first <= now && (heads.empty() || upcoming->first <= heads.top().first)) {
+      const std::int64_t connectionId = upcoming->second;
+      ++upcoming;
+      const Gist* connection = gist(session, connectionId);
+      if (connection == nullptr) {
+        corrections.emplace_back(connectionId, std::nullopt);
+        continue;
+      }
+      if (connection->pausedUntil > now) {
+        expect(connection->pausedUntil);
+        continue;
+      }
+      auto& rows = open.try_emplace(connectionId, session, leases_, connectionId).first->second;
+      if (const DueRow* first = rows.front())
+        heads.emplace(first->dueAt, connectionId);
+    }
+    if (heads.empty() || heads.top().first > now)
+      break;
+    const std::int64_t connectionId = heads.top().second;
+    heads.pop();
+    auto& rows = open.at(connectionId);
+    const Gist& connection = *gist(session, connectionId);
+    if (!room(connectionId, connection.provider))
+      continue; // out for this time; its head stays
+    const DeliveryKey key{rows.front()->placementId, connectionId};
+    chosen.push_back({key, leases_.lease(key, now + leaseMs), connection.personId, connection.provider});
+    rows.pop();
+    if (const DueRow* next = rows.front())
+      heads.emplace(next->dueAt, connectionId);
+  }
+
+  for (auto& [connectionId, rows] : open) {
+    const DueRow* first = rows.front();
+    corrections.emplace_back(connectionId, first != nullptr ? std::optional(first->dueAt) : std::nullopt);
+  }
+  for (const auto& [connectionId, at] : corrections)
+    schedule_.set(connectionId, at);
+  if (!heads.empty())
+    expect(std::max(heads.top().first, now));
+  return chosen;
+}
+
+Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) {
+  Claim claim;
+  std::vector<Candidate> chosen;
+  writer_->inspect([&](Session& s) {
+    chosen = chooseDue(s, now, limit, leaseMs, room, claim.nextDue);
+    const auto expect = [&](TimeMs at) { claim.nextDue = std::min(claim.nextDue.value_or(at), at); };
+    const auto later = schedule_.inOrder().upper_bound({now, std::numeric_limits<std::int64_t>::max()});
+    if (later != schedule_.inOrder().end())
+      expect(later->first);
+    if (const auto expiry = leases_.nextExpiry())
+      expect(std::max(*expiry, now));
+  });
+  if (chosen.empty())
+    return claim;
+
+  // The rest is read here, on the caller's thread: what is leased does not go away, and may only have become newer.
+  std::vector<DeliveryTask> gone;
+  readers_.read([&](Session& s) {
+    for (auto& candidate : chosen) {
+      DeliveryTask task;
+      task.placementId = candidate.key.placementId;
+      task.connectionId = candidate.key.connectionId;
+      task.fence = candidate.fence;
+      const bool due = s["deliveries_task"].one(
+          [&](Row& row) {
+            task.personId = std::move(candidate.personId);
+            task.provider = std::move(candidate.provider);
+            task.wanted = row.flag();
+            task.revision = row.integer();
+            task.providerEventId = row.text();
+            task.etag = row.text();
+            task.appliedHash = row.text();
+            task.attempts = row.small();
+            task.firstFailureAt = row.integer();
+            task.generation = row.small();
+            PlacementRecord placement = readPlacement(row);
+            task.appointmentId = std::move(placement.appointmentId);
+            task.decidedAt = placement.decidedAt;
+            task.entry = std::move(placement.entry);
+            task.contentHash = std::move(placement.contentHash);
+          },
+          task.placementId, task.connectionId);
+      (due ? claim.tasks : gone).push_back(std::move(task));
+    }
+  });
+  if (!gone.empty())
+    releaseClaims(gone);
+  return claim;
+}
+
+} // namespace calbridge::store::sqlite

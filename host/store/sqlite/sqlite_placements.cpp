@@ -1,0 +1,220 @@
+#include "store/sqlite/placement_row.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <charconv>
+
+namespace calbridge::store::sqlite {
+namespace {
+
+/// An appointment has changed since it was loaded.
+struct Stale {};
+
+std::vector<int> readReminders(std::string_view text) {
+  std::vector<int> reminders;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    int minutes = 0;
+    const auto [next, error] = std::from_chars(at, end, minutes);
+    if (error != std::errc())
+      break;
+    reminders.push_back(minutes);
+    at = next + 1;
+  }
+  return reminders;
+}
+
+AppointmentRecord readAppointment(Row& row) {
+  AppointmentRecord appointment;
+  appointment.id = row.text();
+  appointment.rowVersion = row.integer();
+  appointment.version = row.maybeInteger();
+  appointment.orderTime = row.integer();
+  appointment.seq = row.integer();
+  appointment.endUtc = row.integer();
+  appointment.snapshot = nlohmann::json::parse(row.view());
+  appointment.memory = nlohmann::json::parse(row.view());
+  return appointment;
+}
+
+/// Bytes that are no UTF-8 cannot come from our own parsers; should they, they are replaced rather than lost.
+std::string dump(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void storeAppointment(Session& session, const AppointmentRecord& a, const std::string& snapshot,
+                      const std::string& memory) {
+  const auto changed =
+      a.rowVersion == 0
+          ? session["appointments_add"].run(a.id, a.version, a.orderTime, a.seq, a.endUtc, snapshot, memory)
+          : session["appointments_change"].run(a.id, a.rowVersion, a.version, a.orderTime, a.seq, a.endUtc, snapshot,
+                                               memory);
+  if (changed == 0)
+    throw Stale();
+}
+
+} // namespace
+
+std::string remindersText(const std::vector<int>& reminders) {
+  std::string text;
+  for (const int minutes : reminders) {
+    if (!text.empty())
+      text += ',';
+    text += std::to_string(minutes);
+  }
+  return text;
+}
+
+PlacementRecord readPlacement(Row& row) {
+  PlacementRecord p;
+  p.id = row.integer();
+  p.kind = row.text();
+  p.appointmentId = row.text();
+  p.personId = row.text();
+  p.present = row.flag();
+  p.route = row.text();
+  p.revision = row.integer();
+  p.decidedAt = row.integer();
+  p.contentHash = row.text();
+  Entry& e = p.entry;
+  e.title = row.text();
+  e.description = row.text();
+  e.location = row.text();
+  e.time.allDay = row.flag();
+  e.time.start = row.text();
+  e.time.end = row.text();
+  e.time.timezone = row.text();
+  e.time.startUtc = row.integer();
+  e.time.endUtc = row.integer();
+  e.reminders = readReminders(row.view());
+  e.showAs = row.text();
+  e.visibility = row.text();
+  e.status = row.text();
+  e.url = row.text();
+  return p;
+}
+
+std::vector<AppointmentState> SqliteStore::appointmentStates(std::span<const std::string> ids) {
+  std::vector<AppointmentState> states;
+  readers_.read([&](Session& s) {
+    for (const auto& id : ids) {
+      AppointmentState& state = states.emplace_back();
+      state.appointment.id = id;
+      if (!s["appointments_one"].one([&](Row& row) { state.appointment = readAppointment(row); }, id))
+        continue;
+      s["placements_of_appointment"].each([&](Row& row) { state.placements.push_back(readPlacement(row)); }, id);
+    }
+  });
+  return states;
+}
+
+/// Returns the row's id, 0 when its person (or the placement itself) has been erased meanwhile.
+std::int64_t SqliteStore::storePlacement(Session& session, const PlacementRecord& p) {
+  const Entry& e = p.entry;
+  const std::string reminders = remindersText(e.reminders);
+  std::int64_t id = 0;
+  if (p.id != 0) {
+    const auto changed = session["placements_change"].run(
+        p.id, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
+        e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc, e.time.endUtc, reminders, e.showAs,
+        e.visibility, e.status, e.url);
+    return changed > 0 ? p.id : 0;
+  }
+  session["placements_add"].one([&](Row& row) { id = row.integer(); }, p.kind, p.appointmentId, p.personId, p.present,
+                                p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
+                                e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
+                                e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url);
+  return id;
+}
+
+void SqliteStore::planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement,
+                                 TimeMs now) {
+  std::vector<std::pair<std::int64_t, Reach>> connections;
+  session["connections_planned"].each(
+      [&](Row& row) {
+        const std::int64_t id = row.integer();
+        connections.emplace_back(id, reachOf(row.text()));
+      },
+      placement.personId);
+  const WantedContent content{placement.present, placement.revision, placement.contentHash,
+                              placement.entry.time.endUtc};
+  for (const auto& [connectionId, reach] : connections) {
+    const DeliveryKey key{placementId, connectionId};
+    auto row = deliveryRow(session, key);
+    if (!row) {
+      if (placement.present)
+        addDelivery(session, key, placement.revision, reach, now);
+      continue;
+    }
+    const DeliveryRow before = *row;
+    plan(*row, content, reach, touched(key, *row), now);
+    if (*row != before)
+      storeDelivery(session, key, *row);
+  }
+}
+
+bool SqliteStore::applyRouting(const RoutingWrite& write, TimeMs now) {
+  // Serialised here, so that the writer's thread only writes.
+  std::vector<std::string> results;
+  std::vector<std::pair<std::string, std::string>> documents;
+  for (const auto& event : write.events)
+    results.push_back(dump(event.result));
+  for (const auto& a : write.appointments)
+    documents.emplace_back(dump(a.snapshot), dump(a.memory));
+  try {
+    writer_->relaxed([&](Session& s) {
+      for (std::size_t i = 0; i < write.appointments.size(); ++i) {
+        storeAppointment(s, write.appointments[i], documents[i].first, documents[i].second);
+      }
+      for (const auto& changed : write.placements) {
+        const std::int64_t placementId = storePlacement(s, changed);
+        if (placementId != 0)
+          planDeliveries(s, placementId, changed, now);
+      }
+      for (std::size_t i = 0; i < write.events.size(); ++i)
+        s["events_routed"].run(write.events[i].seq, results[i]);
+    });
+  } catch (const Stale&) {
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::string> SqliteStore::openAppointments(TimeMs now, const std::string& after, std::size_t limit) {
+  std::vector<std::string> ids;
+  readers_.read([&](Session& s) {
+    s["appointments_open"].each([&](Row& row) { ids.push_back(row.text()); }, now, after, limit);
+  });
+  return ids;
+}
+
+PlacementRecord SqliteStore::putCustomEntry(const PlacementRecord& placement, TimeMs now) {
+  PlacementRecord stored = placement;
+  stored.kind = "custom";
+  writer_->durable([&](Session& s) {
+    stored.id = storePlacement(s, stored);
+    if (stored.id == 0)
+      throw Error("person_not_found", "There is no such person (any more).");
+    planDeliveries(s, stored.id, stored, now);
+  });
+  return stored;
+}
+
+std::vector<PlacementRecord> SqliteStore::placementsOf(const std::string& personId, TimeMs since, std::size_t limit) {
+  std::vector<PlacementRecord> placements;
+  readers_.read([&](Session& s) {
+    s["placements_of_person"].each([&](Row& row) { placements.push_back(readPlacement(row)); }, personId, since, limit);
+  });
+  return placements;
+}
+
+std::optional<PlacementRecord> SqliteStore::placement(const std::string& kind, const std::string& appointmentId,
+                                                      const std::string& personId) {
+  std::optional<PlacementRecord> placement;
+  readers_.read([&](Session& s) {
+    s["placements_one"].one([&](Row& row) { placement = readPlacement(row); }, kind, appointmentId, personId);
+  });
+  return placement;
+}
+
+} // namespace calbridge::store::sqlite

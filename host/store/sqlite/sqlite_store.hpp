@@ -1,0 +1,137 @@
+#pragma once
+#include "store/delivery_rules.hpp"
+#include "store/sqlite/database_file.hpp"
+#include "store/sqlite/lease_book.hpp"
+#include "store/sqlite/readers.hpp"
+#include "store/sqlite/writer.hpp"
+#include "store/store.hpp"
+
+#include <atomic>
+#include <mutex>
+
+namespace calbridge::store::sqlite {
+
+/// The store in one SQLite file that this process owns. All changes run on the writer's thread (group commit), reads on
+/// a few sessions of their own. Functions are described at Store.
+class SqliteStore final : public Store {
+ public:
+  /// Opens or creates `path`; see openStore.
+  explicit SqliteStore(const std::string& path);
+  ~SqliteStore() override;
+
+  bool putPerson(const Person& person, const std::optional<std::string>& passwordHash) override;
+  bool setPassword(const std::string& personId, const std::string& passwordHash) override;
+  std::optional<Person> person(const std::string& id) override;
+  std::vector<Login> loginsByEmail(const std::string& email) override;
+  std::vector<Person> people() override;
+  bool erasePerson(const std::string& id) override;
+  std::int64_t directoryVersion() override { return directoryVersion_.load(); }
+
+  std::int64_t addAppKey(const std::string& name, const std::string& hash, TimeMs now) override;
+  std::vector<AppKeyRecord> appKeys() override;
+  bool revokeAppKey(const std::string& name, TimeMs now) override;
+  void addSession(const SessionRecord& session) override;
+  std::optional<SessionRecord> session(const std::string& tokenHash) override;
+  void dropSession(const std::string& tokenHash) override;
+
+  std::vector<Acceptance> acceptEvents(std::span<const NewEvent> events, TimeMs now) override;
+  std::vector<EventRecord> unroutedEvents(std::int64_t after, std::size_t limit) override;
+  std::optional<EventRecord> event(const std::string& source, const std::string& id) override;
+
+  std::vector<AppointmentState> appointmentStates(std::span<const std::string> ids) override;
+  bool applyRouting(const RoutingWrite& write, TimeMs now) override;
+  std::vector<std::string> openAppointments(TimeMs now, const std::string& after, std::size_t limit) override;
+  PlacementRecord putCustomEntry(const PlacementRecord& placement, TimeMs now) override;
+  std::vector<PlacementRecord> placementsOf(const std::string& personId, TimeMs since, std::size_t limit) override;
+  std::optional<PlacementRecord> placement(const std::string& kind, const std::string& appointmentId,
+                                           const std::string& personId) override;
+
+  ConnectionRecord connect(const ConnectionRecord& fresh, const Seal& seal, TimeMs now) override;
+  bool storeCredentials(std::int64_t connectionId, std::int64_t expectedVersion, const std::string& sealed) override;
+  std::optional<ConnectionRecord> connection(std::int64_t id) override;
+  std::vector<ConnectionRecord> connectionsOf(const std::string& personId) override;
+  std::vector<ConnectionRecord> connectionsIn(const std::string& state) override;
+  std::optional<ConnectionRecord> connectionByFeedSecret(const std::string& secretHash) override;
+  std::int64_t connectionsUsing(const std::string& provider, const std::string& accountId,
+                                std::int64_t except) override;
+  ConnectionCounts counts(std::int64_t connectionId) override;
+  bool needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,
+                        TimeMs now) override;
+  void beginClosing(std::int64_t connectionId, bool removeEntries, TimeMs now, TimeMs deadline) override;
+  std::int64_t removalsLeft(std::int64_t connectionId) override;
+  void endConnection(std::int64_t connectionId) override;
+  std::optional<std::string> connectionValue(std::int64_t connectionId, const std::string& key) override;
+  void setConnectionValue(std::int64_t connectionId, const std::string& key, const std::string& value) override;
+  void addOAuthState(const OAuthState& state) override;
+  std::optional<OAuthState> takeOAuthState(const std::string& stateHash) override;
+
+  Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) override;
+  void recordOutcomes(std::span<const DeliveryOutcome> outcomes) override;
+  void releaseClaims(std::span<const DeliveryTask> tasks) override;
+  std::vector<DeliveryRecord> deliveriesOfPlacement(std::int64_t placementId) override;
+  std::vector<DeliveryRecord> deliveries(const std::string& state, std::size_t limit) override;
+  std::int64_t retryDeliveries(const std::string& personId, TimeMs now) override;
+  std::int64_t resyncPerson(const std::string& personId, TimeMs now) override;
+  Backlog backlog(TimeMs now) override;
+  std::vector<FeedPiece> feedPieces(std::int64_t connectionId, TimeMs endedSince, TimeMs cancelledSince) override;
+
+  std::optional<std::string> meta(const std::string& key) override;
+  void setMeta(const std::string& key, const std::string& value) override;
+  std::int64_t prune(TimeMs eventsBefore, TimeMs appointmentsEndedBefore, TimeMs now) override;
+  void ping() override;
+  void onCommit(Signals signals) override;
+
+ private:
+  /// What deciding about a connection's deliveries needs.
+  struct Gist {
+    std::string personId;
+    std::string provider;
+    Reach reach = Reach::none;
+    TimeMs pausedUntil = 0;
+  };
+  struct Candidate {
+    DeliveryKey key;
+    std::int64_t fence = 0;
+    std::string personId;
+    std::string provider;
+  };
+  struct Summary; // of one connection in one batch of outcomes
+
+  // All of these run on the writer's thread.
+  void planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement, TimeMs now);
+  std::int64_t storePlacement(Session& session, const PlacementRecord& placement);
+  void backFill(Session& session, std::int64_t connectionId, const std::string& personId, TimeMs now);
+  void addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach, TimeMs now);
+  std::optional<DeliveryRow> deliveryRow(Session& session, const DeliveryKey& key);
+  void storeDelivery(Session& session, const DeliveryKey& key, const DeliveryRow& row);
+  using ChangeRow = std::function<void(const DeliveryKey&, DeliveryRow&, const WantedContent&)>;
+  void changeRowsOf(Session& session, std::int64_t connectionId, const ChangeRow& change);
+  void closeRows(Session& session, std::int64_t connectionId, bool removeEntries, TimeMs now);
+  Touched touched(const DeliveryKey& key, const DeliveryRow& row) const;
+  void noteDue(std::int64_t connectionId, const std::optional<TimeMs>& dueAt);
+  const Gist* gist(Session& session, std::int64_t connectionId);
+  void forgetGist(std::int64_t connectionId) { gists_.erase(connectionId); }
+  void recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary);
+  std::vector<Candidate> chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room,
+                                   std::optional<TimeMs>& nextDue);
+  void afterCommit();
+  void afterRollback();
+
+  const std::string path_;
+  LockFile lock_;
+  Readers readers_;
+
+  // The writer thread's own; see LeaseBook and DueSchedule.
+  std::int64_t run_ = 0; ///< which start of the program on this database this is
+  LeaseBook leases_;
+  DueSchedule schedule_;
+  std::unordered_map<std::int64_t, Gist> gists_;
+  bool dueTouched_ = false;
+
+  std::atomic<std::int64_t> directoryVersion_{1};
+  std::mutex signalsMutex_;
+  Signals signals_;
+  std::unique_ptr<Writer> writer_; ///< last: stops before anything that its thread uses is gone
+};
+
+} // namespace calbridge::store::sqlite

@@ -1,0 +1,219 @@
+#include "store/sqlite/writer.hpp"
+
+#include <sys/stat.h>
+
+namespace calbridge::store::sqlite {
+namespace {
+
+constexpr std::size_t kDurablePerTurn = 1024;
+constexpr std::size_t kRelaxedPerTurn = 4;
+constexpr std::size_t kInspectionsPerTurn = 4;
+/// Readers that overlap without a gap keep SQLite from starting its log anew; beyond this they are held back once.
+constexpr std::int64_t kWalBound = 96LL << 20;
+
+std::int64_t fileSize(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_size : 0;
+}
+
+} // namespace
+
+Writer::Writer(std::string path, std::unique_ptr<Session> session, Readers& readers, Hooks hooks)
+    : path_(std::move(path)), identity_(identify(path_)), readers_(readers), hooks_(std::move(hooks)),
+      session_(std::move(session)) {
+  session_->execute("PRAGMA synchronous = NORMAL");
+  thread_ = std::thread([this] { run(); });
+}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Writer::durable(const Work& work, const std::function<void()>& committed) {
+  submit(Kind::durable, work, committed, true);
+}
+void Writer::relaxed(const Work& work, const std::function<void()>& committed) {
+  submit(Kind::relaxed, work, committed, true);
+}
+void Writer::durableStatement(const Work& work) {
+  submit(Kind::durable, work, {}, false);
+}
+void Writer::inspect(const Work& work) {
+  submit(Kind::inspection, work, {}, false);
+}
+
+void Writer::submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint) {
+  const auto job = std::make_shared<Job>();
+  job->work = &work;
+  if (committed)
+    job->committed = &committed;
+  job->savepoint = savepoint;
+  bool wasIdle = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_)
+      throw Error("store_unavailable", "The store is closing; nothing was stored.");
+    wasIdle = queues_[0].empty() && queues_[1].empty() && queues_[2].empty();
+    queues_[static_cast<int>(kind)].push_back(job);
+  }
+  if (wasIdle)
+    wake_.notify_one();
+  job->done.wait(false);
+  if (job->failure)
+    std::rethrow_exception(job->failure);
+}
+
+void Writer::run() {
+  const auto take = [](std::deque<JobPtr>& queue, std::size_t most) {
+    std::deque<JobPtr> taken;
+    if (queue.size() <= most) {
+      taken.swap(queue);
+    } else {
+      const auto end = queue.begin() + static_cast<std::ptrdiff_t>(most);
+      taken.assign(queue.begin(), end);
+      queue.erase(queue.begin(), end);
+    }
+    return taken;
+  };
+  while (true) {
+    std::deque<JobPtr> durable;
+    std::deque<JobPtr> relaxed;
+    std::deque<JobPtr> inspections;
+    {
+      std::unique_lock lock(mutex_);
+      const auto queued = [&] { return !queues_[0].empty() || !queues_[1].empty() || !queues_[2].empty(); };
+      wake_.wait(lock, [&] { return stopping_ || queued(); });
+      if (!queued())
+        break;
+      durable = take(queues_[0], kDurablePerTurn);
+      relaxed = take(queues_[1], kRelaxedPerTurn);
+      inspections = take(queues_[2], kInspectionsPerTurn);
+    }
+    if (!durable.empty())
+      transaction(durable, true);
+    if (!relaxed.empty())
+      transaction(relaxed, false);
+    if (!inspections.empty())
+      inspectAll(inspections);
+    boundWal();
+  }
+  session_.reset();
+}
+
+/// A session that failed is thrown away (after SQLITE_FULL and I/O errors its transaction state is not to be trusted);
+/// the next turn opens another. Never opens a file other than the one this store was started on.
+void Writer::ensureSession() {
+  if (identify(path_) != identity_) {
+    throw Failure(SQLITE_CANTOPEN, path_ + " has been replaced by another file");
+  }
+  if (session_ != nullptr)
+    return;
+  auto session = std::make_unique<Session>(path_, Session::Role::writer);
+  session->execute("PRAGMA synchronous = NORMAL");
+  session_ = std::move(session);
+  synchronousFull_ = false;
+}
+
+void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
+  try {
+    ensureSession();
+    Session& session = *session_;
+    if (synchronousFull_ != durable) { // cannot change inside a transaction
+      session.execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+      synchronousFull_ = durable;
+    }
+    session["begin_immediate"].run();
+    for (const auto& job : jobs)
+      runJob(*job);
+    session["commit"].run();
+  } catch (const Failure& failure) {
+    session_.reset();
+    if (hooks_.rolledBack)
+      hooks_.rolledBack();
+    fail(jobs, std::make_exception_ptr(failure.toError()));
+    return;
+  } catch (...) {
+    session_.reset();
+    if (hooks_.rolledBack)
+      hooks_.rolledBack();
+    fail(jobs, std::current_exception());
+    return;
+  }
+  for (const auto& job : jobs) {
+    if (!job->failure && job->committed != nullptr)
+      (*job->committed)();
+  }
+  if (hooks_.committed)
+    hooks_.committed();
+  for (const auto& job : jobs)
+    finish(*job);
+}
+
+/// Throws Failure when the whole transaction is lost; what concerns this job alone is kept in it.
+void Writer::runJob(Job& job) {
+  Session& session = *session_;
+  if (job.savepoint)
+    session["savepoint"].run();
+  try {
+    (*job.work)(session);
+    if (job.savepoint)
+      session["savepoint_release"].run();
+  } catch (const Failure& failure) {
+    if (!failure.statementOnly())
+      throw;
+    job.failure = std::make_exception_ptr(failure.toError());
+  } catch (...) {
+    job.failure = std::current_exception();
+  }
+  if (job.failure && job.savepoint) {
+    session["savepoint_rollback"].run();
+    session["savepoint_release"].run();
+    if (hooks_.rolledBack)
+      hooks_.rolledBack();
+  }
+}
+
+void Writer::inspectAll(std::deque<JobPtr>& jobs) {
+  for (const auto& job : jobs) {
+    try {
+      ensureSession();
+      (*job->work)(*session_);
+    } catch (const Failure& failure) {
+      session_.reset();
+      job->failure = std::make_exception_ptr(failure.toError());
+    } catch (...) {
+      job->failure = std::current_exception();
+    }
+    finish(*job);
+  }
+}
+
+void Writer::boundWal() {
+  if (session_ == nullptr || fileSize(path_ + "-wal") < kWalBound)
+    return;
+  const Readers::Pause pause(readers_);
+  try {
+    session_->number("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (const Failure&) {
+    session_.reset(); // the next turn reports what is wrong
+  }
+}
+
+void Writer::fail(std::deque<JobPtr>& jobs, const std::exception_ptr& failure) {
+  for (const auto& job : jobs) {
+    job->failure = failure;
+    finish(*job);
+  }
+}
+
+void Writer::finish(Job& job) {
+  job.done.store(true);
+  job.done.notify_one();
+}
+
+} // namespace calbridge::store::sqlite

@@ -1,0 +1,83 @@
+#pragma once
+#include "store/sqlite/readers.hpp"
+#include "store/sqlite/session.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace calbridge::store::sqlite {
+
+/// The one thread and the one connection that write (and checkpoint). Callers hand in work and wait; everything that
+/// has queued up meanwhile shares one transaction, so that one fsync acknowledges many callers.
+///
+/// A turn: durable work in one transaction that is fsync'ed; then a few pieces of relaxed work in one that is not; then
+/// a few inspections outside any transaction, which therefore see only what is committed. Durable work never waits for
+/// more than one turn's share of the others.
+class Writer {
+ public:
+  using Work = std::function<void(Session&)>;
+  struct Hooks {
+    std::function<void()> committed;  ///< after every commit, on the writer's thread
+    std::function<void()> rolledBack; ///< after a piece of work or a whole transaction was undone
+  };
+
+  /// Takes over `session` (role writer). `path` must stay the file that it is now.
+  Writer(std::string path, std::unique_ptr<Session> session, Readers& readers, Hooks hooks);
+  /// Finishes what is queued, checkpoints and closes.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  /// Runs `work` in a transaction and returns when that is on disk (durable) or committed (relaxed). `committed`, if
+  /// any, runs on the writer's thread between the commit and the return. When `work` throws, its changes are undone,
+  /// its neighbours' are not, and the exception arrives here; when the transaction fails, Error("store_unavailable").
+  void durable(const Work& work, const std::function<void()>& committed = {});
+  void relaxed(const Work& work, const std::function<void()>& committed = {});
+  /// As durable, for work that is a single statement and so needs no savepoint of its own.
+  void durableStatement(const Work& work);
+  /// Runs `work` on the writer's thread outside any transaction; it must not change the database.
+  void inspect(const Work& work);
+
+ private:
+  enum class Kind { durable, relaxed, inspection };
+  struct Job {
+    const Work* work = nullptr;
+    const std::function<void()>* committed = nullptr;
+    bool savepoint = true;
+    std::exception_ptr failure;
+    std::atomic<bool> done{false};
+  };
+  using JobPtr = std::shared_ptr<Job>;
+
+  void submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint);
+  void run();
+  void transaction(std::deque<JobPtr>& jobs, bool durable);
+  void runJob(Job& job);
+  void inspectAll(std::deque<JobPtr>& jobs);
+  void ensureSession();
+  void boundWal();
+  void fail(std::deque<JobPtr>& jobs, const std::exception_ptr& failure);
+  static void finish(Job& job);
+
+  const std::string path_;
+  const FileIdentity identity_;
+  Readers& readers_;
+  const Hooks hooks_;
+  std::unique_ptr<Session> session_; ///< writer's thread only; null after a failure, until it opens again
+  bool synchronousFull_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<JobPtr> queues_[3]; ///< by Kind
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+} // namespace calbridge::store::sqlite

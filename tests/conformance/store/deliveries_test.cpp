@@ -1,0 +1,522 @@
+#include "database.hpp"
+
+using namespace conformance;
+using Kind = DeliveryOutcome::Kind;
+
+TEST_CASE("A placement becomes due on every live connection of its person and on nobody else's") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  const auto google = f.connect("john", "google");
+  const auto outlook = f.connect("john", "outlook");
+  f.connect("eve", "google", "eve");
+  const auto placed = f.place("A-1", "john", "Deep clean");
+  const auto claim = f.claim();
+  REQUIRE(claim.tasks.size() == 2);
+  for (const auto& task : claim.tasks) {
+    CHECK(task.personId == "john");
+    CHECK(task.placementId == placed.id);
+    CHECK((task.connectionId == google.id || task.connectionId == outlook.id));
+    CHECK(task.entry == placed.entry);
+    CHECK(task.contentHash == placed.contentHash);
+    CHECK(task.appointmentId == "A-1");
+    CHECK(task.revision == 1);
+    CHECK(task.wanted);
+    CHECK(task.attempts == 0);
+  }
+  CHECK(claim.tasks[0].provider != claim.tasks[1].provider);
+}
+
+TEST_CASE("A leased delivery is not handed out again, and a recorded success ends the work") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  const auto placed = f.place("A-1", "john", "Deep clean");
+  const auto task = f.claimOne();
+  CHECK(f.claim().tasks.empty());
+  f.record(success(task, kNow + 5));
+  const auto row = f.delivery(placed);
+  CHECK(row.state == "delivered");
+  CHECK(row.appliedRevision == 1);
+  CHECK(row.providerEventId == "event-" + std::to_string(placed.id));
+  CHECK(row.deliveredAt == kNow + 5);
+  CHECK(row.dueAt == 0);
+  CHECK(f.claim(kNow + kHour * 1000).tasks.empty());
+}
+
+TEST_CASE("An outcome with a stale fence changes nothing") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  const auto placed = f.place("A-1", "john", "Deep clean");
+  const auto slow = f.claim(kNow, 10, kMinute).tasks.at(0);
+  CHECK(f.claim(kNow + kMinute - 1).tasks.empty());
+  const auto second = f.claimOne(kNow + kMinute);
+  CHECK(second.fence != slow.fence);
+  f.record(success(slow));
+  CHECK(f.delivery(placed).state == "pending");
+  f.record(success(second));
+  CHECK(f.delivery(placed).state == "delivered");
+  f.record(failure(second, Kind::failed));
+  CHECK(f.delivery(placed).state == "delivered");
+}
+
+TEST_CASE("A claim says when the next delivery becomes due") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  CHECK_FALSE(f.claim().nextDue.has_value());
+  f.place("A-1", "john", "Deep clean");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kHour));
+  const auto claim = f.claim();
+  CHECK(claim.tasks.empty());
+  CHECK(claim.nextDue == kNow + kHour);
+  CHECK(f.claim(kNow + kHour).tasks.size() == 1);
+  INFO("a leased row can be had again when its lease runs out");
+  CHECK(f.claim(kNow + kHour).nextDue == kNow + kHour + kMinute);
+}
+
+TEST_CASE("A claim that left due work behind says so") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  for (int i = 0; i < 5; ++i)
+    f.place("A-" + std::to_string(i), "john", "Clean");
+  const auto claim = f.claim(kNow, 3);
+  CHECK(claim.tasks.size() == 3);
+  CHECK(claim.nextDue == kNow);
+  CHECK(f.claim(kNow, 3).tasks.size() == 2);
+}
+
+TEST_CASE("Claims come oldest first over all connections") {
+  EVERY_STORE;
+  std::vector<std::string> people;
+  for (int i = 0; i < 5; ++i) {
+    people.push_back("person-" + std::to_string(i));
+    f.person(people.back());
+    f.connect(people.back(), "google", people.back());
+  }
+  std::vector<std::int64_t> expected;
+  for (int i = 0; i < 60; ++i) {
+    expected.push_back(
+        f.place("A-" + std::to_string(i), people.at(static_cast<std::size_t>(i * 7 % 5)), "Clean", kNow + i).id);
+  }
+  std::vector<std::int64_t> got;
+  for (const std::size_t limit : {7U, 20U, 100U}) {
+    for (const auto& task : f.claim(kNow + kHour, limit).tasks)
+      got.push_back(task.placementId);
+  }
+  CHECK(got == expected);
+}
+
+TEST_CASE("A connection without room is passed over and others are served") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  const auto busy = f.connect("john", "google", "john");
+  const auto idle = f.connect("eve", "google", "eve");
+  for (int i = 0; i < 40; ++i)
+    f.place("A-" + std::to_string(i), "john", "Clean");
+  f.place("B-1", "eve", "Clean", kNow + 1);
+  int asked = 0;
+  const auto claim = f.store->claimDeliveries(kNow + 1, 10, kMinute, [&](std::int64_t id, const std::string& provider) {
+    CHECK(provider == "google");
+    ++asked;
+    return id != busy.id;
+  });
+  REQUIRE(claim.tasks.size() == 1);
+  CHECK(claim.tasks[0].connectionId == idle.id);
+  CHECK(asked == 2);
+  CHECK(f.claim(kNow + 1).tasks.size() == 40);
+}
+
+TEST_CASE("Room counts as taken for every task that is handed out") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  for (int i = 0; i < 5; ++i)
+    f.place("A-" + std::to_string(i), "john", "Clean");
+  int room = 2;
+  const auto claim =
+      f.store->claimDeliveries(kNow, 10, kMinute, [&](std::int64_t, const std::string&) { return room-- > 0; });
+  CHECK(claim.tasks.size() == 2);
+}
+
+TEST_CASE("A paused connection rests as a whole, the others do not") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  const auto john = f.connect("john", "google", "john");
+  f.connect("eve", "google", "eve");
+  f.place("A-1", "john", "Clean");
+  f.place("A-2", "john", "Clean");
+  auto throttled = failure(f.claim(kNow, 1).tasks.at(0), Kind::retry, kNow + kHour);
+  throttled.pauseUntil = kNow + kHour;
+  f.record(throttled);
+  f.place("A-3", "eve", "Clean");
+  const auto claim = f.claim(kNow + 1);
+  REQUIRE(claim.tasks.size() == 1);
+  CHECK(claim.tasks[0].personId == "eve");
+  CHECK(f.claim(kNow + kHour - 1).nextDue == kNow + 1 + kMinute); // eve's lease
+  CHECK(f.store->connection(john.id)->pausedUntil == kNow + kHour);
+  CHECK(f.claim(kNow + kHour).tasks.size() == 3);
+}
+
+TEST_CASE("A shorter pause does not undercut a longer one") {
+  EVERY_STORE;
+  f.person("john");
+  const auto john = f.connect("john");
+  f.place("A-1", "john", "Clean");
+  f.place("A-2", "john", "Clean");
+  const auto tasks = f.claim().tasks;
+  auto longer = failure(tasks.at(0), Kind::retry, kNow + kHour);
+  longer.pauseUntil = kNow + kHour;
+  auto shorter = failure(tasks.at(1), Kind::retry, kNow + kMinute);
+  shorter.pauseUntil = kNow + kMinute;
+  f.record(longer);
+  f.record(shorter);
+  CHECK(f.store->connection(john.id)->pausedUntil == kNow + kHour);
+  CHECK(f.claim(kNow + 2 * kMinute).tasks.empty());
+}
+
+TEST_CASE("A hundred edits while the provider is down become one push of the last") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  auto placed = f.place("A-1", "john", "Edit 0");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kHour));
+  for (int i = 1; i <= 100; ++i)
+    placed = f.place("A-1", "john", "Edit " + std::to_string(i), kNow + i);
+  INFO("edits neither undercut the wait nor begin the back-off anew");
+  CHECK(f.claim(kNow + kHour - 1).tasks.empty());
+  CHECK(f.delivery(placed).attempts == 1);
+  const auto task = f.claimOne(kNow + kHour);
+  CHECK(task.revision == 101);
+  CHECK(task.entry.title == "Edit 100");
+  f.record(success(task));
+  CHECK(f.delivery(placed).state == "delivered");
+  CHECK(f.delivery(placed).attempts == 0);
+  CHECK(f.claim(kNow + 1000 * kHour).tasks.empty());
+}
+
+TEST_CASE("An edit during an attempt is pushed after it, and the attempt's result is kept") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  auto placed = f.place("A-1", "john", "First");
+  const auto first = f.claimOne();
+  placed = f.place("A-1", "john", "Second", kNow + 1);
+  CHECK(f.claim(kNow + 1).tasks.empty());
+  f.record(success(first, kNow + 2));
+  CHECK(f.delivery(placed).state == "pending");
+  CHECK(f.delivery(placed).appliedRevision == 1);
+  const auto second = f.claimOne(kNow + 2);
+  CHECK(second.revision == 2);
+  CHECK(second.providerEventId == "event-" + std::to_string(placed.id));
+  CHECK(second.etag == "etag-1");
+  CHECK(second.entry.title == "Second");
+}
+
+TEST_CASE("Content that the provider already has is not pushed again") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Same");
+  f.deliverOne();
+  const auto placed = f.place("A-1", "john", "Same");
+  CHECK(f.claim().tasks.empty());
+  CHECK(f.delivery(placed).state == "delivered");
+  CHECK(f.delivery(placed).wantedRevision == 2);
+  CHECK(f.delivery(placed).appliedRevision == 2);
+}
+
+TEST_CASE("A cancellation before the first attempt is no work") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto placed = f.unplace("A-1", "john");
+  CHECK(f.claim().tasks.empty());
+  CHECK(f.delivery(placed).state == "removed");
+}
+
+TEST_CASE("A cancellation of something that was never delivered anywhere makes no delivery") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  const auto placed = f.unplace("A-1", "john");
+  CHECK(f.claim().tasks.empty());
+  CHECK(f.store->deliveriesOfPlacement(placed.id).empty());
+}
+
+TEST_CASE("A cancellation during the first attempt removes what that attempt may have made") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto first = f.claimOne();
+  const auto placed = f.unplace("A-1", "john");
+  f.record(failure(first, Kind::retry, kNow + kMinute));
+  const auto removal = f.claimOne(kNow + kMinute);
+  CHECK_FALSE(removal.wanted);
+  CHECK(removal.attempts == 1);
+  f.record(success(removal));
+  CHECK(f.delivery(placed).state == "removed");
+}
+
+TEST_CASE("A cancellation after a restart removes what an unrecorded attempt may have made") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  f.claimOne(); // pushed, and then the process died
+  f.reopen();
+  f.unplace("A-1", "john");
+  CHECK_FALSE(f.claimOne().wanted);
+}
+
+TEST_CASE("A cancellation after a lost lease removes what the attempt may have made") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const bool expired = GENERATE(true, false);
+  if (expired) {
+    f.claimOne();
+  } else {
+    const auto claimed = f.claim().tasks;
+    f.store->releaseClaims(claimed);
+  }
+  f.unplace("A-1", "john", kNow + kMinute);
+  CHECK_FALSE(f.claimOne(kNow + kMinute).wanted);
+}
+
+TEST_CASE("After a restart everything that was leased is due at once") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  f.claimOne();
+  f.reopen();
+  CHECK(f.claim().tasks.size() == 1);
+}
+
+TEST_CASE("Released claims are due at once") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto claimed = f.claim().tasks;
+  CHECK(f.claim().tasks.empty());
+  f.store->releaseClaims(claimed);
+  const auto again = f.claim().tasks;
+  CHECK(again.size() == 1);
+  INFO("the first lease cannot release the second");
+  f.store->releaseClaims(claimed);
+  CHECK(f.claim().tasks.empty());
+}
+
+TEST_CASE("Removing and adding again counts generations") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  f.deliverOne();
+  f.unplace("A-1", "john");
+  const auto removal = f.claimOne();
+  CHECK_FALSE(removal.wanted);
+  CHECK(removal.providerEventId.starts_with("event-"));
+  CHECK(removal.generation == 0);
+  f.record(success(removal));
+  const auto placed = f.place("A-1", "john", "Clean");
+  const auto again = f.claimOne();
+  CHECK(again.wanted);
+  CHECK(again.generation == 1);
+  CHECK(again.providerEventId.empty());
+  CHECK(again.etag.empty());
+  f.record(success(again));
+  CHECK(f.delivery(placed).state == "delivered");
+}
+
+TEST_CASE("Failures count up until a success") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  const auto placed = f.place("A-1", "john", "Clean");
+  TimeMs now = kNow;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto task = f.claimOne(now);
+    CHECK(task.attempts == attempt);
+    CHECK(task.firstFailureAt == (attempt == 0 ? 0 : kNow));
+    f.record(failure(task, Kind::retry, now + kMinute));
+    now += kMinute;
+  }
+  CHECK(f.delivery(placed).errorCode == "backendError");
+  CHECK(f.delivery(placed).errorMessage == "The provider failed");
+  f.deliverOne(now);
+  CHECK(f.delivery(placed).attempts == 0);
+  CHECK(f.delivery(placed).errorCode.empty());
+}
+
+TEST_CASE("A failed delivery rests until its content changes") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  auto placed = f.place("A-1", "john", "Refused");
+  f.record(failure(f.claimOne(), Kind::failed));
+  CHECK(f.delivery(placed).state == "failed");
+  CHECK(f.claim(kNow + 1000 * kHour).tasks.empty());
+  placed = f.place("A-1", "john", "Better");
+  CHECK(f.delivery(placed).state == "pending");
+  CHECK(f.claimOne().attempts == 0);
+}
+
+TEST_CASE("A failure of content that is no longer wanted leads to another attempt") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Refused");
+  const auto task = f.claimOne();
+  const auto placed = f.place("A-1", "john", "Better");
+  f.record(failure(task, Kind::failed));
+  CHECK(f.delivery(placed).state == "pending");
+  CHECK(f.claimOne().entry.title == "Better");
+}
+
+TEST_CASE("An operator's retry makes failed and waiting deliveries due now") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  f.connect("john");
+  f.connect("eve", "google", "eve");
+  f.place("A-1", "john", "Clean");
+  f.record(failure(f.claimOne(), Kind::failed));
+  f.place("A-2", "john", "Clean");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kHour));
+  f.place("A-3", "eve", "Clean");
+  f.record(failure(f.claimOne(), Kind::failed));
+  CHECK(f.store->retryDeliveries("john", kNow) == 2);
+  CHECK(f.claim().tasks.size() == 2);
+  CHECK(f.store->retryDeliveries("", kNow) == 1);
+}
+
+TEST_CASE("A re-check makes open deliveries due, also delivered ones, and leaves a back-off alone") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Delivered");
+  f.deliverOne();
+  f.place("A-2", "john", "Over", kNow - 48 * kHour, true, kNow - 24 * kHour);
+  f.deliverOne();
+  f.place("A-3", "john", "Waiting");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kHour));
+  f.place("A-4", "john", "Failed");
+  f.record(failure(f.claimOne(), Kind::failed));
+  f.place("A-5", "john", "Cancelled");
+  f.deliverOne();
+  f.unplace("A-5", "john");
+  f.deliverOne();
+  CHECK(f.store->resyncPerson("john", kNow + 1) == 3);
+  std::vector<std::string> titles;
+  for (const auto& task : f.claim(kNow + 1).tasks)
+    titles.push_back(task.entry.title);
+  std::sort(titles.begin(), titles.end());
+  CHECK(titles == std::vector<std::string>{"Delivered", "Failed"});
+  CHECK(f.store->resyncPerson("nobody", kNow) == 0);
+}
+
+TEST_CASE("The backlog counts what is due, blocked and failed") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  f.connect("john");
+  const auto eve = f.connect("eve", "google", "eve");
+  f.place("A-1", "john", "Failed");
+  f.record(failure(f.claimOne(), Kind::failed));
+  f.place("A-2", "john", "Due", kNow - 5);
+  f.place("A-3", "john", "Due", kNow - 3);
+  f.place("A-4", "eve", "Blocked");
+  f.store->needReconnection(eve.id, eve.credentialsVersion, "revoked", kNow);
+  const auto backlog = f.store->backlog(kNow);
+  CHECK(backlog.due == 2);
+  CHECK(backlog.oldestDue == kNow - 5);
+  CHECK(backlog.blocked == 1);
+  CHECK(backlog.failed == 1);
+}
+
+TEST_CASE("Deliveries can be listed by state") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Failed");
+  f.record(failure(f.claimOne(), Kind::failed));
+  f.place("A-2", "john", "Later", kNow + 10);
+  f.place("A-3", "john", "Sooner", kNow + 5);
+  const auto pending = f.store->deliveries("pending", 10);
+  REQUIRE(pending.size() == 2);
+  CHECK(pending[0].appointmentId == "A-3");
+  CHECK(pending[0].personId == "john");
+  CHECK(pending[0].provider == "google");
+  CHECK(pending[0].dueAt == kNow + 5);
+  CHECK(f.store->deliveries("failed", 10).size() == 1);
+  CHECK(f.store->deliveries("", 10).size() == 3);
+  CHECK(f.store->deliveries("", 2).size() == 2);
+}
+
+TEST_CASE("The pieces of a feed come ordered by start, cancelled ones for a while") {
+  EVERY_STORE;
+  f.person("ann");
+  const auto feed = f.connect("ann", "ics", "");
+  CHECK(feed.accountId == "feed");
+  const auto push = [&](const std::string& text, TimeMs at) {
+    auto outcome = success(f.claimOne(at), at);
+    outcome.rendering = text;
+    f.record(outcome);
+  };
+  f.place("A-1", "ann", "Second", kNow, true, kNow + 48 * kHour);
+  push("second", kNow);
+  f.place("A-2", "ann", "First", kNow, true, kNow + 24 * kHour);
+  push("first", kNow);
+  const auto revision = f.store->connection(feed.id)->feedRevision;
+  CHECK(revision > feed.feedRevision);
+  const auto texts = [&](TimeMs endedSince, TimeMs cancelledSince) {
+    std::vector<std::string> found;
+    for (const auto& piece : f.store->feedPieces(feed.id, endedSince, cancelledSince)) {
+      CHECK(piece.timezone == "Europe/London");
+      found.push_back(piece.rendering);
+    }
+    return found;
+  };
+  CHECK(texts(kNow, kNow) == std::vector<std::string>{"first", "second"});
+  CHECK(texts(kNow + 30 * kHour, kNow) == std::vector<std::string>{"second"});
+  f.unplace("A-2", "ann");
+  push("first, cancelled", kNow + 10);
+  CHECK(f.store->connection(feed.id)->feedRevision > revision);
+  CHECK(texts(kNow, kNow).size() == 2);
+  CHECK(texts(kNow, kNow).front() == "first, cancelled");
+  CHECK(texts(kNow, kNow + 10) == std::vector<std::string>{"second"});
+}
+
+TEST_CASE("A commit that makes deliveries due signals it") {
+  EVERY_STORE;
+  std::atomic<int> signals{0};
+  f.store->onCommit({[&] { ++signals; }});
+  f.person("john");
+  f.connect("john");
+  CHECK(signals == 0);
+  f.place("A-1", "john", "Clean");
+  CHECK(signals > 0);
+  f.store->onCommit({});
+}
+
+TEST_CASE("Outcomes of an erased person are ignored") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto task = f.claimOne();
+  CHECK(f.store->erasePerson("john"));
+  f.record(success(task));
+  CHECK(f.store->deliveries("", 10).empty());
+  CHECK(f.claim(kNow + kHour).tasks.empty());
+}
