@@ -1,0 +1,167 @@
+#include "plugin_fixture.hpp"
+#include "plugins/catalog.hpp"
+#include "plugins/plugin_library.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <stdlib.h>
+
+using namespace calbridge;
+using calbridge::plugins::PluginLibrary;
+using calbridge::test::PluginFixture;
+using calbridge::test::testSearch;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TemporaryFolder {
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "calbridge-plugins-XXXXXX").string();
+    path = mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+fs::path testPlugin(const std::string& name) {
+  return fs::path(CALBRIDGE_TEST_PLUGINS) / ("lib" + name + ".so");
+}
+
+} // namespace
+
+TEST_CASE("each kind of broken plugin is a problem in words, at the provider's place in the configuration") {
+  const auto [name, words] = GENERATE(table<std::string, std::string>({
+      {"wrong_magic", "wrong magic number"},
+      {"too_small", "40 bytes long"},
+      {"wrong_major", "plugin interface 2"},
+      {"no_push", "lacks one of"},
+      {"no_table", "does not export calbridge_plugin_v1"},
+      {"bad_manifest", "/capabilities"},
+      {"deep_manifest", "deeper than 32"},
+      {"bad_schema", "/settings_schema"},
+      {"unknown_service", "calbridge.carrier-pigeon/7"},
+      {"needs_newer_host", "1.99"},
+      {"crashes_on_load", "crashes"},
+      {"lingers_on_load", "forever"},
+  }));
+  const PluginFixture f(name);
+  CHECK_THAT(f.onlyProblem(), Contains(words));
+  CHECK_THAT(f.onlyProblem(), Contains("lib" + name + ".so"));
+  CHECK_THAT(f.onlyProblem(), Catch::StartsWith("/providers/probe/plugin: "));
+  CHECK(f.providers.all().empty());
+  CHECK(f.providers.find("probe") == nullptr);
+}
+
+TEST_CASE("a plugin that refuses to be made says why") {
+  const PluginFixture f("refuses");
+  CHECK_THAT(f.onlyProblem(), Contains("the moon is in the wrong phase"));
+}
+
+TEST_CASE("files that are no plugins are refused without harm") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "libodd.so";
+  std::string words;
+  SECTION("text") {
+    std::ofstream(path) << "not an ELF file";
+    words = "cannot be loaded";
+  }
+  SECTION("empty") {
+    std::ofstream(path) << "";
+    words = "cannot be loaded";
+  }
+  SECTION("cut in the middle") {
+    fs::copy_file(testPlugin("careful"), path);
+    fs::resize_file(path, 40000); // inside of its code
+    words = "libodd.so";
+  }
+  SECTION("another library") {
+    fs::copy_file(testPlugin("no_table"), path);
+    words = "no calbridge plugin";
+  }
+  const PluginFixture f(path.string());
+  CHECK_THAT(f.onlyProblem(), Contains(words));
+}
+
+TEST_CASE("a plugin that is not there says where it was searched") {
+  const PluginFixture f("nowhere");
+  CHECK_THAT(f.onlyProblem(),
+             Contains("libnowhere.so") && Contains(CALBRIDGE_TEST_PLUGINS) && Contains("plugins.directories"));
+}
+
+TEST_CASE("a relative path or an odd name is no way to name a plugin") {
+  const std::string name = GENERATE("./libx.so", "../x", "", "a b", "x.so");
+  const PluginFixture f(name);
+  CHECK_THAT(f.onlyProblem(), Contains("neither a plugin's name"));
+}
+
+TEST_CASE("an absent probe program is a problem that says where it belongs") {
+  CHECK_THROWS_WITH(PluginLibrary::load(testPlugin("careful"), "/nowhere/calbridge-plugin-probe"),
+                    Contains("belongs beside the program"));
+}
+
+TEST_CASE("an older plugin has the operations of its time only") {
+  const auto library = PluginLibrary::load(testPlugin("older"), CALBRIDGE_PLUGIN_PROBE);
+  CHECK(library->operation(plugins::Operation::push) != nullptr);
+  CHECK(library->operation(plugins::Operation::revoke) == nullptr);
+  CHECK(library->operation(plugins::Operation::feed) == nullptr);
+}
+
+TEST_CASE("a newer minor with a longer table and unknown manifest fields is accepted") {
+  PluginFixture f("newer");
+  const auto pushed = f.provider().push(PluginFixture::push("x"), f.context);
+  REQUIRE(std::holds_alternative<PushReply>(pushed));
+  CHECK(std::get<PushReply>(pushed).providerEventId == "e1");
+}
+
+TEST_CASE("settings that break the plugin's schema are reported by pointer, all of them") {
+  const PluginFixture f("careful", {{"calendar", "tertiary"}, {"colour", 1}, {"api_url", "http://api.example.com"}});
+  std::vector<std::string> pointers;
+  for (const auto& problem : f.providers.problems()) {
+    pointers.push_back(problem.pointer);
+  }
+  CHECK_THAT(pointers, Catch::VectorContains(std::string("/providers/probe/settings/calendar")));
+  CHECK_THAT(pointers, Catch::VectorContains(std::string("/providers/probe/settings/api_url")));
+  CHECK(pointers.size() >= 3);
+}
+
+TEST_CASE("the catalog lists usable and broken plugins and explains one") {
+  const auto all = plugins::listPlugins(testSearch());
+  CHECK(all.size() == 18);
+  const auto careful = plugins::inspectPlugin("careful", testSearch());
+  CHECK(careful.problems.empty());
+  CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed"});
+  CHECK_THAT(plugins::describe(careful),
+             Contains("api.example.com") && Contains("Careful") && Contains("carrier-pigeon"));
+  CHECK_THAT(plugins::listLine(careful), Contains("careful  1.2.3"));
+  CHECK(plugins::toJson(careful)["manifest"]["mailbox_concurrency"] == 3);
+  const auto broken = plugins::inspectPlugin(testPlugin("wrong_magic").string(), testSearch());
+  CHECK_FALSE(plugins::toJson(broken)["usable"].get<bool>());
+  CHECK_THAT(plugins::listLine(broken), Contains("cannot be used"));
+}
+
+TEST_CASE("what a provider says about itself comes from manifest and configuration") {
+  PluginFixture f("careful");
+  const ProviderInfo& info = f.provider().info();
+  CHECK(info.id == "probe");
+  CHECK(info.label == "Careful");
+  CHECK(info.version == "1.2.3");
+  CHECK(info.can("revoke"));
+  CHECK(info.mailboxConcurrency == 3);
+  CHECK(info.configured);
+  CHECK(info.disconnectUrl == "https://example.com/consent");
+}
+
+TEST_CASE("a provider without its credentials is there, but not configured") {
+  test::ScriptedHttp http;
+  test::KeepingLogger logger;
+  test::FixedClock clock;
+  test::FixedRandom random;
+  auto spec = PluginFixture::spec("careful", nlohmann::json::object());
+  spec.clientId.clear();
+  spec.missing = {"PROBE_CLIENT_ID"};
+  const plugins::PluginProviders providers({spec}, testSearch(), {http, logger, clock, random});
+  REQUIRE(providers.find("probe") != nullptr);
+  CHECK_FALSE(providers.find("probe")->info().configured);
+  CHECK(providers.find("probe")->info().missing == spec.missing);
+}
