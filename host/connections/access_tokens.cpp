@@ -92,13 +92,16 @@ std::shared_ptr<AccessTokens::Slot> AccessTokens::slotOf(std::int64_t connection
     recent_.splice(recent_.begin(), recent_, found->second.second);
     return found->second.first;
   }
-  // Copies are made under mutex_ only, so a slot that nobody else holds can be looked into. One that is in use, or
-  // whose token is not stored yet, stays; the cache is then larger for a while.
+  // A slot that is at work, or whose token is not stored yet, stays; the cache is then larger for a while.
   for (auto oldest = recent_.end(); slots_.size() >= capacity_ && oldest != recent_.begin();) {
     --oldest;
     const auto candidate = slots_.find(*oldest);
-    if (candidate->second.first.use_count() > 1 || candidate->second.first->unsaved)
-      continue;
+    const auto slot = candidate->second.first;
+    {
+      const std::unique_lock inside(slot->mutex, std::try_to_lock);
+      if (!inside || slot->busy || slot->unsaved)
+        continue;
+    }
     slots_.erase(candidate);
     oldest = recent_.erase(oldest);
   }
@@ -183,9 +186,12 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
       forget(connectionId);
       return Failure{Status::reauthRequired, "the person has to reconnect this calendar", "needs_reconnection", {}};
     }
-    if (!slot.loaded || slot.version != record->credentialsVersion)
-      if (auto failure = load(slot, *record))
+    if ((!slot.loaded || slot.version != record->credentialsVersion) && !load(slot, *record)) {
+      if (auto failure =
+              deadGrant(*record, "the stored access cannot be read any more; please reconnect", "vault_damaged"))
         return *failure;
+      continue;
+    }
     if (usable(slot, wish))
       return slot.credentials.accessToken;
     if (!provider || !provider->info().configured)
@@ -197,7 +203,8 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
   return Failure{Status::transient, "the credentials of this connection keep changing", "", {}};
 }
 
-std::optional<Failure> AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
+/// False when what is stored cannot be opened.
+bool AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
   try {
     auto credentials = openCredentials(vault_, record);
     const std::scoped_lock lock(slot.mutex);
@@ -207,14 +214,14 @@ std::optional<Failure> AccessTokens::load(Slot& slot, const store::ConnectionRec
     slot.loaded = true;
     slot.afterRefusal = false;
     slot.obtainedAt = clock_.monotonic();
-    slot.heldUntil = 0;
-    return std::nullopt;
+    slot.held.reset();
+    return true;
   } catch (const Error& error) {
     if (error.code() != "vault_damaged")
       throw;
     log_.error("stored credentials cannot be opened",
                {{"connection", std::to_string(record.id)}, {"detail", error.detail()}});
-    return deadGrant(record, "the stored access cannot be read any more; please reconnect", error.code());
+    return false;
   }
 }
 
@@ -223,16 +230,21 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
                                                         Provider& provider, const Wish& wish,
                                                         const CallContext& context) {
   const auto& label = provider.info().label;
-  if (wish.afterRefusal && slot.afterRefusal && clock_.monotonic() - slot.obtainedAt < kProbation)
-    return deadGrant(record, label + " refuses access although it was just renewed; please reconnect", "refused");
+  const auto dead = [&](const store::ConnectionRecord& seen, const std::string& reason, const std::string& code) {
+    auto failure = deadGrant(seen, reason, code);
+    return failure ? std::optional<Outcome<std::string>>(std::move(*failure)) : std::nullopt;
+  };
+  if (wish.afterRefusal && slot.afterRefusal && slot.credentials.accessToken == wish.refused &&
+      clock_.monotonic() - slot.obtainedAt < kProbation)
+    return dead(record, label + " refuses access although it was just renewed; please reconnect", "refused");
   if (slot.held && clock_.monotonic() < slot.heldUntil) {
     auto failure = *slot.held;
     failure.retryAfter = std::chrono::milliseconds(slot.heldUntil - clock_.monotonic());
     return failure;
   }
   if (slot.credentials.refreshToken.empty())
-    return deadGrant(record, "access to " + label + " has ended and cannot be renewed; please reconnect",
-                     "no_refresh_token");
+    return dead(record, "access to " + label + " has ended and cannot be renewed; please reconnect",
+                "no_refresh_token");
 
   auto outcome = provider.refresh(slot.credentials.refreshToken, context);
   if (auto* failure = std::get_if<Failure>(&outcome)) {
@@ -241,10 +253,9 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     const auto now = store_.connection(record.id);
     if (now && now->credentialsVersion != record.credentialsVersion)
       return std::nullopt; // another node was faster, or the person has reconnected
-    return deadGrant(now.value_or(record),
-                     label +
-                         " no longer accepts this connection: access was withdrawn or has expired; please reconnect",
-                     failure->code);
+    return dead(record,
+                label + " no longer accepts this connection: access was withdrawn or has expired; please reconnect",
+                failure->code);
   }
 
   auto& fresh = std::get<Grant>(outcome).credentials;
@@ -260,13 +271,13 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     const std::scoped_lock lock(slot.mutex);
     slot.unsaved = std::move(unsaved);
     slot.held.reset();
-    slot.heldUntil = 0;
   }
   if (!saveUnsaved(record.id, slot))
     return std::nullopt;
+  auto saved = record;
+  saved.credentialsVersion = slot.version;
   if (wish.afterRefusal && slot.credentials.accessToken == wish.refused)
-    return deadGrant(*store_.connection(record.id), label + " renews access without a change; please reconnect",
-                     "refused");
+    return dead(saved, label + " renews access without a change; please reconnect", "refused");
   return slot.credentials.accessToken;
 }
 
@@ -317,25 +328,30 @@ Failure AccessTokens::hold(Slot& slot, const Failure& failure, const store::Conn
   return held;
 }
 
-Failure AccessTokens::deadGrant(const store::ConnectionRecord& record, const std::string& reason,
-                                const std::string& code) {
+/// nullopt: newer credentials have come meanwhile; look again.
+std::optional<Failure> AccessTokens::deadGrant(const store::ConnectionRecord& record, const std::string& reason,
+                                               const std::string& code) {
+  {
+    const auto lock = locks_.hold(record.personId);
+    const auto now = store_.connection(record.id);
+    if (!now || now->state == "disconnected") {
+      forget(record.id);
+      return ended();
+    }
+    if (now->credentialsVersion != record.credentialsVersion)
+      return std::nullopt;
+    // A closing connection has lost its last use: nothing can be removed any more.
+    if (now->state == "closing")
+      store_.endConnection(record.id);
+    else if (!store_.needReconnection(record.id, record.credentialsVersion, reason, clock_.now()))
+      return std::nullopt;
+  }
   log_.warning("the grant of a connection is dead", {{"connection", std::to_string(record.id)},
                                                      {"provider", record.provider},
                                                      {"person", record.personId},
                                                      {"code", code}});
-  {
-    const auto lock = locks_.hold(record.personId);
-    const auto now = store_.connection(record.id);
-    if (now && now->credentialsVersion == record.credentialsVersion) {
-      // A closing connection has lost its last use: nothing can be removed any more.
-      if (now->state == "closing")
-        store_.endConnection(record.id);
-      else
-        store_.needReconnection(record.id, record.credentialsVersion, reason, clock_.now());
-    }
-  }
   forget(record.id);
-  return {Status::reauthRequired, reason, code, {}};
+  return Failure{Status::reauthRequired, reason, code, {}};
 }
 
 } // namespace calbridge::connections

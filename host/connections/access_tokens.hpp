@@ -58,13 +58,14 @@ class AccessTokens {
   struct Wish;
   Outcome<std::string> obtain(std::int64_t connectionId, const Wish& wish, const CallContext& context);
   Outcome<std::string> lead(std::int64_t connectionId, Slot& slot, const Wish& wish, const CallContext& context);
-  std::optional<Failure> load(Slot& slot, const store::ConnectionRecord& record);
+  bool load(Slot& slot, const store::ConnectionRecord& record);
   std::optional<Outcome<std::string>> renew(Slot& slot, const store::ConnectionRecord& record, Provider& provider,
                                             const Wish& wish, const CallContext& context);
   bool saveUnsaved(std::int64_t connectionId, Slot& slot);
   bool usable(const Slot& slot, const Wish& wish) const;
   Failure hold(Slot& slot, const Failure& failure, const store::ConnectionRecord& record);
-  Failure deadGrant(const store::ConnectionRecord& record, const std::string& reason, const std::string& code);
+  std::optional<Failure> deadGrant(const store::ConnectionRecord& record, const std::string& reason,
+                                   const std::string& code);
   std::shared_ptr<Slot> slotOf(std::int64_t connectionId);
 
   store::Store& store_;

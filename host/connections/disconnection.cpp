@@ -124,7 +124,7 @@ bool Disconnection::finish(std::int64_t connectionId, bool mayRevoke, bool& prov
 bool Disconnection::end(const store::ConnectionRecord& seen) {
   const auto lock = locks_.hold(seen.personId);
   const auto now = store_.connection(seen.id);
-  if (!now || now->state != "closing" || now->createdAt != seen.createdAt)
+  if (!now || now->state != "closing" || now->closingDeadline != seen.closingDeadline)
     return false;
   store_.endConnection(seen.id);
   tokens_.forget(seen.id);

@@ -14,7 +14,6 @@ FeedUrls FeedLinks::connect(const Person& person, const AllowedProviders& allowe
   store::ConnectionRecord fresh;
   fresh.personId = person.id;
   fresh.provider = provider;
-  fresh.accountId = person.id; // one feed per person: connecting again finds the same row
   fresh.feedSecretHash = sha256Hex(secret);
   fresh.createdAt = clock_.now();
   std::int64_t id = 0;

@@ -2,7 +2,6 @@
 
 #include <condition_variable>
 #include <csignal>
-#include <latch>
 #include <sys/resource.h>
 #include <thread>
 
@@ -18,11 +17,18 @@ Failure invalidGrant() {
 /// Runs `action` on `count` threads that start together; returns what each got.
 std::vector<std::string> together(std::size_t count, const std::function<std::string(std::size_t)>& action) {
   std::vector<std::string> results(count);
-  std::latch start(static_cast<std::ptrdiff_t>(count));
+  std::mutex mutex;
+  std::condition_variable everybodyIsHere;
+  std::size_t here = 0;
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < count; ++i)
     threads.emplace_back([&, i] {
-      start.arrive_and_wait();
+      {
+        std::unique_lock lock(mutex);
+        if (++here == count)
+          everybodyIsHere.notify_all();
+        everybodyIsHere.wait(lock, [&] { return here == count; });
+      }
       results[i] = action(i);
     });
   for (auto& thread : threads)
@@ -220,6 +226,20 @@ TEST_CASE("A token that worked for a while may be renewed after a refusal again"
   const auto renewed = tokenOf(f.node.tokens().refreshNow(id, ScriptedProvider::token("first"), {}));
   f.clock.advance(AccessTokens::kProbation);
   CHECK(tokenOf(f.node.tokens().refreshNow(id, renewed, {})) == ScriptedProvider::token("renewed-2"));
+  CHECK(f.record(id).state == "connected");
+}
+
+TEST_CASE("A late refusal of an older token does not count against the newer one, even when that has ended") {
+  Fixture f;
+  const auto id = f.connect(f.google, f.john);
+  f.google.onRefresh = [&](const auto&) {
+    return Outcome<Grant>(f.google.grant("short-" + std::to_string(f.google.refreshes), "", 70'000));
+  };
+  CHECK(tokenOf(f.node.tokens().refreshNow(id, ScriptedProvider::token("first"), {})) ==
+        ScriptedProvider::token("short-1"));
+  f.clock.advance(30'000); // within the margin of short-1
+  CHECK(tokenOf(f.node.tokens().refreshNow(id, ScriptedProvider::token("first"), {})) ==
+        ScriptedProvider::token("short-2"));
   CHECK(f.record(id).state == "connected");
 }
 

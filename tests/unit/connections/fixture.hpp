@@ -231,6 +231,7 @@ struct Fixture {
     placement.kind = "custom";
     placement.appointmentId = random.uuid();
     placement.personId = person.id;
+    placement.revision = 1;
     placement.decidedAt = clock.now();
     placement.entry.title = "Deep clean";
     placement.entry.time = {false,
