@@ -1,0 +1,20 @@
+# Installs the SDK, builds the template against it and looks at the result.
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\nended with ${result}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${FOLDER})
+run(${CMAKE_COMMAND} --install ${BUILD} --component sdk --prefix ${FOLDER}/prefix)
+run(${CMAKE_COMMAND} -E copy_directory ${TEMPLATE} ${FOLDER}/acme)
+run(${CMAKE_COMMAND} -S ${FOLDER}/acme -B ${FOLDER}/build -DCMAKE_PREFIX_PATH=${FOLDER}/prefix
+  -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}")
+run(${CMAKE_COMMAND} --build ${FOLDER}/build)
+run(${NM} -D --defined-only ${FOLDER}/build/libacme.so)
+if(NOT output MATCHES "^[0-9a-f]+ [DR] calbridge_plugin_v1\n$")
+  message(FATAL_ERROR "the plugin must export exactly calbridge_plugin_v1, but exports:\n${output}")
+endif()
+run(${PROBE} ${FOLDER}/build/libacme.so)
