@@ -38,13 +38,15 @@ bool goneAtProvider(const DeliveryRow& row, Touched touched) {
   return touched == Touched::no || row.state == "removed";
 }
 
-/// Takes over presence and revision. True when either changed.
-bool want(DeliveryRow& row, bool present, std::int64_t revision) {
-  if (present == row.wanted && revision <= row.wantedRevision)
-    return false;
+/// Takes over presence and content under a revision that grows. It is the placement's own, unless this row is ahead of
+/// it because a disconnect counted for itself.
+void want(DeliveryRow& row, bool present, std::int64_t revision) {
   row.wantedRevision = std::max(revision, row.wantedRevision + 1);
   row.wanted = present;
-  return true;
+}
+
+bool differs(const DeliveryRow& row, const WantedContent& content) {
+  return content.present != row.wanted || content.revision > row.wantedRevision;
 }
 
 } // namespace
@@ -59,8 +61,7 @@ Reach reachOf(const std::string& connectionState) {
 
 void plan(DeliveryRow& row, const WantedContent& content, Reach reach, Touched touched, TimeMs now) {
   const DeliveryRow before = row;
-  if (!want(row, content.present, content.revision))
-    return;
+  want(row, content.present, content.revision);
   if (!row.wanted && goneAtProvider(before, touched)) {
     clearFailure(row);
     rest(row, "removed");
@@ -76,7 +77,8 @@ void plan(DeliveryRow& row, const WantedContent& content, Reach reach, Touched t
 }
 
 void recheck(DeliveryRow& row, const WantedContent& content, Reach reach, Touched touched, TimeMs now) {
-  plan(row, content, reach, touched, now);
+  if (differs(row, content))
+    plan(row, content, reach, touched, now);
   if (row.state == "removed" || backsOff(row, now))
     return;
   if (row.state == "failed")
@@ -107,7 +109,9 @@ void reconnect(DeliveryRow& row, const WantedContent& content, bool forgotten, T
     return;
   }
   const bool atProvider = !goneAtProvider(row, touched);
-  const bool changed = want(row, content.present, content.revision);
+  const bool changed = differs(row, content);
+  if (changed)
+    want(row, content.present, content.revision);
   if (!row.wanted && !atProvider) {
     clearFailure(row);
     rest(row, "removed");

@@ -55,7 +55,7 @@ enum class Reach {
 };
 Reach reachOf(const std::string& connectionState);
 
-/// The placement has changed (or is compared again).
+/// The placement has a new revision.
 void plan(DeliveryRow& row, const WantedContent& content, Reach reach, Touched touched, TimeMs now);
 /// Somebody asked for a check against the provider: open rows become due, also those believed delivered. A row that
 /// backs off keeps its time.

@@ -300,7 +300,7 @@ FROM deliveries d JOIN placements p ON p.id = d.placement_id
 WHERE d.placement_id = ?1 AND d.connection_id = ?2 AND d.due_at IS NOT NULL
 
 -- name: deliveries_counts
-SELECT state, wanted, count(*) FROM deliveries WHERE connection_id = ?1 GROUP BY state, wanted
+SELECT state, count(*) FROM deliveries WHERE connection_id = ?1 GROUP BY state
 
 -- name: deliveries_pending_count
 SELECT count(*) FROM deliveries WHERE connection_id = ?1 AND due_at IS NOT NULL
