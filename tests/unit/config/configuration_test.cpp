@@ -107,6 +107,48 @@ TEST_CASE("what the shipped file says is what the host does without it") {
   CHECK(empty.logging.format == shippedOne.logging.format);
 }
 
+namespace {
+
+/// Every key that a schema knows, as dotted paths; what an object names freely is called ID.
+void collectKeys(const nlohmann::json& schema, const std::string& path, std::vector<std::string>& keys) {
+  const auto below = [&](const std::string& name) { return path.empty() ? name : path + "." + name; };
+  if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object())
+    collectKeys(schema["additionalProperties"], below("ID"), keys);
+  if (!schema.contains("properties")) {
+    if (!path.ends_with("ID"))
+      keys.push_back(path);
+    return;
+  }
+  for (const auto& [name, property] : schema["properties"].items())
+    if (name != "$schema")
+      collectKeys(property, below(name), keys);
+}
+
+} // namespace
+
+TEST_CASE("the guide explains every key") {
+  std::ifstream in(fs::path(CALBRIDGE_SOURCE_DIR) / "docs/configuration.md");
+  const std::string guide{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  for (const auto& [name, prefix] : {std::pair{"calbridge", ""}, {"roles", "roles.ID."}, {"routing", "routes."}}) {
+    auto schema = nlohmann::json::parse(embeddedSchema(name));
+    if (std::string(name) == "routing")
+      schema = schema["properties"]["routes"]["items"];
+    std::vector<std::string> keys;
+    collectKeys(schema, "", keys);
+    CHECK(keys.size() >= 4);
+    for (std::string key : keys) {
+      if (key.starts_with(prefix))
+        key.erase(0, std::string(prefix).size());
+      key = key.substr(key.starts_with("audience.") ? 9 : 0);
+      INFO(name << ": " << key);
+      const bool explained = guide.find("`" + key + "`") != std::string::npos ||
+                             guide.find("{\"" + key + "\":") != std::string::npos ||
+                             guide.find("\"" + key + "\": \"assigned\"") != std::string::npos;
+      CHECK(explained);
+    }
+  }
+}
+
 TEST_CASE("--set overrides one value, as JSON or else as a string") {
   auto source = shipped();
   source.overrides = {"server.listen=[\"127.0.0.1:0\"]",

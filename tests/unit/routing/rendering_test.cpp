@@ -1,6 +1,9 @@
 #include "booking.hpp"
 #include "routing/text.hpp"
 
+#include <atomic>
+#include <thread>
+
 using namespace booking;
 
 namespace {
@@ -135,4 +138,21 @@ TEST_CASE("the link of the booking shows only for roles that may see it, and onl
 TEST_CASE("a tentative booking is shown as tentative") {
   CHECK(render(role("x", "", {}), {{"status", "tentative"}}).status == "tentative");
   CHECK(render(role("x", "", {})).status == "confirmed");
+}
+
+TEST_CASE("one policy renders in many threads at once") {
+  const RolePolicy* admin = shipped().role("admin");
+  const Appointment appointment = parseAppointment(sampleAppointment(), "");
+  const std::string expected = admin->render(appointment).hash;
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 200; ++n)
+        if (admin->render(appointment).hash != expected)
+          ++wrong;
+    });
+  for (auto& thread : threads)
+    thread.join();
+  CHECK(wrong == 0);
 }
