@@ -1,7 +1,10 @@
 #include "plugins/scripted_host.hpp"
 
 #include <catch2/catch.hpp>
+#include <condition_variable>
+#include <mutex>
 #include <set>
+#include <thread>
 
 using namespace calbridge::testing;
 
@@ -666,6 +669,62 @@ TEST_CASE("a dedicated calendar is made once and remembered") {
 
   host.expect("PUT", writeUrl(kId0, "made%40group"), 200, eventJson(kId0));
   CHECK(host.push(upsertJson(kId0, "\"1\"")).status == "ok");
+}
+
+TEST_CASE("two pushes at a time to one connection make one dedicated calendar") {
+  Google host("dedicated");
+  ScriptedHost other(host);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int gets = 0;
+  int made = 0;
+  std::set<std::string> inserted;
+  host.onKvGet = [&] {
+    const std::lock_guard lock(mutex);
+    ++gets;
+    changed.notify_all();
+  };
+  const auto answer = [&](const Request& request) -> std::pair<int, std::string> {
+    std::unique_lock lock(mutex);
+    if (request.url == kList) {
+      // The first push has looked twice by now; the third look is the second push's, which saw no calendar either.
+      changed.wait(lock, [&] { return gets >= 3; });
+      return {403, errorJson(403, "insufficientPermissions")};
+    }
+    if (request.url == kNewCalendar) {
+      return {200, "{\"id\":\"made" + std::to_string(++made) + "\"}"};
+    }
+    inserted.insert(request.url);
+    return {200, eventJson(request.json()["id"])};
+  };
+  host.answerAll = answer;
+  other.answerAll = answer;
+  Json second = upsertJson();
+  second["uid"] = "u-2";
+  Outcome ofOther;
+  std::thread thread([&] { ofOther = other.push(second); });
+  const Outcome ofFirst = host.push(upsertJson());
+  thread.join();
+  CHECK(ofFirst.status == "ok");
+  CHECK(ofOther.status == "ok");
+  CHECK(made == 1);
+  CHECK(inserted == std::set<std::string>{insertUrl("made1")});
+}
+
+TEST_CASE("a push that waits for the calendar in vain ends by its deadline") {
+  Google host("dedicated");
+  ScriptedHost other(host);
+  other.remainingMs = 0;
+  Outcome ofOther;
+  host.answerAll = [&](const Request& request) -> std::pair<int, std::string> {
+    if (request.url == kList) {
+      std::thread([&] { ofOther = other.push(upsertJson()); }).join();
+      return {403, errorJson(403, "insufficientPermissions")};
+    }
+    return {200, request.url == kNewCalendar ? "{\"id\":\"made\"}" : eventJson(kId0)};
+  };
+  CHECK(host.push(upsertJson()).status == "ok");
+  CHECK(ofOther.status == "deadline");
 }
 
 TEST_CASE("a dedicated calendar that was forgotten is found again") {

@@ -57,29 +57,8 @@ const calbridge_clock_service_v1_t kClockService = {sizeof(calbridge_clock_servi
 
 const calbridge_kv_service_v1_t kKvService = {
     sizeof(calbridge_kv_service_v1_t), 0,
-    [](calbridge_call* call, calbridge_bytes key, calbridge_bytes* value) -> calbridge_status {
-      if (!call->host->belongsToConnection) {
-        return CALBRIDGE_UNSUPPORTED;
-      }
-      const auto found = call->host->kv.find(text(key));
-      if (found == call->host->kv.end()) {
-        return CALBRIDGE_NOT_FOUND;
-      }
-      call->host->lent = found->second;
-      *value = lend(call->host->lent);
-      return CALBRIDGE_OK;
-    },
-    [](calbridge_call* call, calbridge_bytes key, calbridge_bytes value) -> calbridge_status {
-      if (!call->host->belongsToConnection) {
-        return CALBRIDGE_UNSUPPORTED;
-      }
-      if (value.size == 0) {
-        call->host->kv.erase(text(key));
-      } else {
-        call->host->kv[text(key)] = text(value);
-      }
-      return CALBRIDGE_OK;
-    }};
+    [](calbridge_call* call, calbridge_bytes key, calbridge_bytes* value) { return call->host->kvGet(key, value); },
+    [](calbridge_call* call, calbridge_bytes key, calbridge_bytes value) { return call->host->kvSet(key, value); }};
 
 const calbridge_host_v1_t kHost = {
     sizeof(calbridge_host_v1_t), CALBRIDGE_MINOR,
@@ -150,9 +129,11 @@ ScriptedHost::ScriptedHost(const std::filesystem::path& library) {
   }
 }
 
+ScriptedHost::ScriptedHost(ScriptedHost& first) : plugin_(first.plugin_), instance_(first.instance_), first_(&first) {}
+
 /// The library stays loaded, as it does in the real host.
 ScriptedHost::~ScriptedHost() {
-  if (instance_ != nullptr) {
+  if (instance_ != nullptr && first_ == nullptr) {
     plugin_->destroy(instance_);
   }
 }
@@ -183,8 +164,9 @@ void ScriptedHost::expectFailure(std::string method, std::string url, calbridge_
 }
 
 Outcome ScriptedHost::runBytes(calbridge_operation operation, const std::string& bytes) {
-  REQUIRE(instance_ != nullptr);
-  REQUIRE(operation != nullptr);
+  if (instance_ == nullptr || operation == nullptr) {
+    throw std::logic_error("there is no such instance or operation");
+  }
   calbridge_call call{this};
   replies_.clear();
   requests.clear();
@@ -198,8 +180,14 @@ Outcome ScriptedHost::runBytes(calbridge_operation operation, const std::string&
 }
 
 Outcome ScriptedHost::finish() {
-  CHECK(surprises_ == std::vector<std::string>());
-  REQUIRE(replies_.size() == 1);
+  if (first_ == nullptr) { // Catch2's assertions are for the main thread
+    CHECK(surprises_ == std::vector<std::string>());
+  } else if (!surprises_.empty()) {
+    throw std::logic_error(surprises_.front());
+  }
+  if (replies_.size() != 1) {
+    throw std::logic_error("the plugin replied " + std::to_string(replies_.size()) + " times");
+  }
   return {nameOf(replies_[0].first), Json::parse(replies_[0].second)};
 }
 
@@ -232,6 +220,38 @@ calbridge_status ScriptedHost::send(calbridge_bytes head, calbridge_bytes body, 
   *responseHead = lend(responseHead_);
   *responseBody = lend(responseBody_);
   return next.failure;
+}
+
+calbridge_status ScriptedHost::kvGet(calbridge_bytes key, calbridge_bytes* value) {
+  ScriptedHost& owner = first_ != nullptr ? *first_ : *this;
+  if (owner.onKvGet) {
+    owner.onKvGet();
+  }
+  if (!owner.belongsToConnection) {
+    return CALBRIDGE_UNSUPPORTED;
+  }
+  const std::lock_guard lock(owner.kvMutex_);
+  const auto found = owner.kv.find(text(key));
+  if (found == owner.kv.end()) {
+    return CALBRIDGE_NOT_FOUND;
+  }
+  lent_ = found->second;
+  *value = lend(lent_);
+  return CALBRIDGE_OK;
+}
+
+calbridge_status ScriptedHost::kvSet(calbridge_bytes key, calbridge_bytes value) {
+  ScriptedHost& owner = first_ != nullptr ? *first_ : *this;
+  if (!owner.belongsToConnection) {
+    return CALBRIDGE_UNSUPPORTED;
+  }
+  const std::lock_guard lock(owner.kvMutex_);
+  if (value.size == 0) {
+    owner.kv.erase(text(key));
+  } else {
+    owner.kv[text(key)] = text(value);
+  }
+  return CALBRIDGE_OK;
 }
 
 } // namespace calbridge::testing

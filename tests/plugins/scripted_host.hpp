@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -41,11 +42,13 @@ struct Outcome {
 
 /// A host that loads one plugin through the C boundary alone and plays both its services and its provider from a
 /// script. Strict: a request that the script does not have next, and a part of the script that no request used, fail
-/// the test that ran the operation. One thread.
+/// the test that ran the operation. One thread each.
 class ScriptedHost {
  public:
   /// Throws std::runtime_error when the library cannot be loaded or has no calbridge_plugin_v1.
   explicit ScriptedHost(const std::filesystem::path& library);
+  /// Another caller of the same instance and the same connection, for use by another thread.
+  explicit ScriptedHost(ScriptedHost& first);
   ~ScriptedHost();
   ScriptedHost(const ScriptedHost&) = delete;
   ScriptedHost& operator=(const ScriptedHost&) = delete;
@@ -75,6 +78,7 @@ class ScriptedHost {
 
   std::vector<Request> requests;         ///< of the last operation
   std::map<std::string, std::string> kv; ///< of the one connection there is
+  std::function<void()> onKvGet;         ///< called for every kv.get, outside of any lock
   std::vector<std::string> logged;
   std::int64_t nowMs = 1796000000000;
   std::int64_t remainingMs = 30000;
@@ -84,7 +88,8 @@ class ScriptedHost {
   void reply(calbridge_status status, calbridge_bytes body);
   calbridge_status send(calbridge_bytes head, calbridge_bytes body, calbridge_bytes* responseHead,
                         calbridge_bytes* responseBody);
-  std::string lent; ///< what the last kv.get lent
+  calbridge_status kvGet(calbridge_bytes key, calbridge_bytes* value);
+  calbridge_status kvSet(calbridge_bytes key, calbridge_bytes value);
 
  private:
   struct Exchange {
@@ -100,6 +105,9 @@ class ScriptedHost {
   void* library_ = nullptr;
   const calbridge_plugin_v1_t* plugin_ = nullptr;
   void* instance_ = nullptr;
+  ScriptedHost* first_ = nullptr; ///< whose instance and kv these are
+  std::mutex kvMutex_;
+  std::string lent_; ///< what the last kv.get lent
   std::deque<Exchange> script_;
   std::vector<std::string> surprises_;
   std::vector<std::pair<calbridge_status, std::string>> replies_;
