@@ -50,7 +50,7 @@ Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t
   addEntries(table_, services);
   addFeeds(table_, services);
   addOperations(table_, services, counters_, std::move(openConnections));
-  pages_ = std::make_unique<Pages>(services, authenticator_, sessions_);
+  pages_ = std::make_unique<Pages>(services, authenticator_, sessions_, origins_, passwords_, throttle_);
 }
 
 Api::~Api() = default;

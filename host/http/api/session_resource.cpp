@@ -1,7 +1,7 @@
 #include "core/error.hpp"
 #include "http/api/body.hpp"
 #include "http/api/resources.hpp"
-#include "store/store.hpp"
+#include "http/auth/password_log_in.hpp"
 
 namespace calbridge::http {
 namespace {
@@ -21,24 +21,17 @@ Response postSession(Services& services, PasswordHasher& passwords, Sessions& se
   fields.allowOnly({"email", "password"});
   const std::string email = fields.text("email", 254);
   const std::string password = fields.text("password", 1024, true);
-  if (const auto wait = throttle.begin(email, exchange.request.peerAddress); wait.count() > 0) {
+  const auto result = logIn({services.store, passwords, throttle, sessions, services.logger}, email, password,
+                            exchange.request.peerAddress);
+  if (result.wait.count() > 0) {
     auto answer = problem(429, "too_many_attempts", "too many log-in attempts; wait a minute and try again");
-    return answer.header("Retry-After", std::to_string(wait.count()));
+    return answer.header("Retry-After", std::to_string(result.wait.count()));
   }
-  const auto logins = services.store.loginsByEmail(email);
-  for (const auto& login : logins) {
-    if (!passwords.verify(password, login.passwordHash))
-      continue;
-    throttle.succeeded(email, exchange.request.peerAddress);
-    if (passwords.needsRehash(login.passwordHash))
-      services.store.setPassword(login.person.id, passwords.hash(password));
-    auto answer = Response::json(200, describe(login.person));
-    answer.header("Set-Cookie", sessions.open(login.person.id).cookie);
+  if (result.person) {
+    auto answer = Response::json(200, describe(*result.person));
+    answer.header("Set-Cookie", result.cookie);
     return answer.header("Cache-Control", "no-store");
   }
-  if (logins.empty())
-    passwords.verifyNobody(password); // as slow as a wrong password
-  services.logger.warning("a log-in failed", {{"address", exchange.request.peerAddress}});
   throw Error("login_failed", "the e-mail address or the password is wrong");
 }
 

@@ -1,0 +1,102 @@
+#include "http/web/provider_card.hpp"
+#include "http/web/time_words.hpp"
+
+namespace calbridge::http {
+namespace {
+
+using connections::ProviderStatus;
+using kainjow::mustache::data;
+
+std::string entries(std::int64_t count) {
+  return std::to_string(count) + (count == 1 ? " entry" : " entries");
+}
+
+struct State {
+  const char* tone; ///< class of the badge: good | attention | waiting | off
+  const char* badge;
+  std::string text; ///< a sentence, may be empty
+};
+
+State stateOf(const ProviderStatus& status) {
+  const bool waiting = status.pending > 0;
+  if (!status.connected) {
+    if (!status.configured)
+      return {"off", "Not configured",
+              status.label + " is not set up on this server yet. Your administrator can add it; everything else works "
+                             "without it."};
+    if (status.feed)
+      return {"off", "Not connected",
+              "A private link for Apple Calendar on iPhone, iPad and Mac, and for every other calendar that can "
+              "subscribe."};
+    return {"off", "Not connected", "Your appointments will appear in your own calendar and stay up to date."};
+  }
+  if (!status.configured)
+    return {"attention", "Paused",
+            status.label + " is not set up on this server any more. Your administrator has to add it again."};
+  if (status.health == "needs_reconnection") {
+    std::string text = status.label + " no longer lets us in, so nothing is being delivered.";
+    if (waiting)
+      text += " " + entries(status.pending) + (status.pending == 1 ? " is" : " are") +
+              " kept for you and will be delivered once you reconnect.";
+    else
+      text += " Nothing is lost: reconnect, and it goes on.";
+    return {"attention", "Reconnect needed", text};
+  }
+  if (status.health == "failing")
+    return {"attention", "Having trouble",
+            "The last try did not work. We keep trying by ourselves, you need not do anything."};
+  if (waiting)
+    return {"waiting", "Connected", entries(status.pending) + (status.pending == 1 ? " is" : " are") + " on the way."};
+  return {"good", "Connected", "Everything is up to date."};
+}
+
+std::string iconOf(const std::string& provider, const Assets& assets) {
+  const std::string own = "provider-" + provider + ".svg";
+  return assets.path(assets.has(own) ? own : "provider.svg");
+}
+
+} // namespace
+
+data providerCard(const ProviderStatus& status, const std::vector<std::string>& missing, const Reader& reader,
+                  const Assets& assets) {
+  const State state = stateOf(status);
+  data card;
+  card.set("provider", status.provider);
+  card.set("label", status.label);
+  card.set("icon", iconOf(status.provider, assets));
+  card.set("tone", state.tone);
+  card.set("badge", state.badge);
+  card.set("text", state.text);
+  card.set("feed", status.feed);
+  card.set("connected", status.connected);
+  card.set("pending", std::to_string(status.connected ? status.pending : 0));
+
+  const bool reconnect = status.connected && status.needs == "reconnect" && status.configured;
+  card.set("can_connect", !status.connected && status.configured && !status.feed);
+  card.set("can_get_link", !status.connected && status.configured && status.feed);
+  card.set("can_reconnect", reconnect && !status.feed);
+  card.set("can_renew_link", status.connected && status.configured && status.feed);
+  card.set("can_disconnect", status.connected);
+  card.set("has_actions", status.connected || status.configured);
+
+  if (status.lastSyncError)
+    card.set("reason", *status.lastSyncError);
+  if (status.account && !status.account->empty())
+    card.set("account", *status.account);
+  if (status.connected) {
+    card.set("delivered", status.delivered == 0 ? std::string("none yet") : entries(status.delivered));
+    if (status.lastSyncAt) {
+      card.set("last_sync", agoWords(reader.now, *status.lastSyncAt, reader.zone));
+      card.set("last_sync_at", formatRfc3339(*status.lastSyncAt));
+    }
+  }
+  if (reader.admin && !status.configured && !missing.empty()) {
+    std::string names;
+    for (const auto& name : missing)
+      names += (names.empty() ? "" : ", ") + name;
+    card.set("missing", names);
+  }
+  return card;
+}
+
+} // namespace calbridge::http
