@@ -110,8 +110,9 @@ TEST_CASE("A credential that does not hold is refused and not taken for nobody's
   Fixture f;
   for (const std::string& wrong :
        {std::string(), std::string("Bearer"), std::string("Bearer "), std::string("Basic am9objpwYXNzd29yZA=="), f.key,
-        "Bearer" + f.key, "Bearer " + generateAppKey(f.random), "Bearer cbk_", "Bearer nonsense",
-        "Bearer " + f.key + " " + f.key, "Bearer " + f.token("nobody"), "Bearer " + f.token("john") + "x"}) {
+        "Bearer" + f.key, "Bearer " + generateAppKey(f.random), std::string("Bearer cbk_"),
+        std::string("Bearer nonsense"), "Bearer " + f.key + " " + f.key, "Bearer " + f.token("nobody"),
+        "Bearer " + f.token("john") + "x"}) {
     INFO(wrong);
     CHECK_THAT(f.refusal(wrong), Catch::StartsWith("invalid_credentials: "));
   }

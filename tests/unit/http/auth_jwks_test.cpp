@@ -95,8 +95,8 @@ std::string startError(const json& key) {
 } // namespace
 
 TEST_CASE("Tokens signed with RS256 and ES256 verify with the public keys of the file") {
-  Fixture f({rsa().jwk({{"kid", "r"}, {"alg", "RS256"}, {"use", "sig"}}),
-             ec().jwk({{"kid", "e"}, {"alg", "ES256"}, {"key_ops", {"verify"}}})});
+  Fixture f(json::array({rsa().jwk({{"kid", "r"}, {"alg", "RS256"}, {"use", "sig"}}),
+                         ec().jwk({{"kid", "e"}, {"alg", "ES256"}, {"key_ops", {"verify"}}})}));
   CHECK(f.accepts(rsa().token({{"alg", "RS256"}, {"kid", "r"}}, claims())));
   CHECK(f.accepts(ec().token({{"alg", "ES256"}, {"kid", "e"}}, claims())));
   CHECK(f.accepts(rsa().token({{"alg", "RS256"}}, claims())));
@@ -106,7 +106,7 @@ TEST_CASE("Tokens signed with RS256 and ES256 verify with the public keys of the
 }
 
 TEST_CASE("Every ES256 signature verifies, also those whose numbers begin with zero bytes") {
-  Fixture f({ec().jwk()});
+  Fixture f(json::array({ec().jwk()}));
   bool shortNumber = false;
   for (int i = 0; i < 20'000 && !shortNumber; ++i) {
     const std::string input = signingInput({{"alg", "ES256"}}, {{"sub", "john"}, {"exp", kNow + 3600}, {"i", i}});
@@ -119,7 +119,7 @@ TEST_CASE("Every ES256 signature verifies, also those whose numbers begin with z
 }
 
 TEST_CASE("An ES256 signature in DER, of another length or of zeros is refused") {
-  Fixture f({ec().jwk()});
+  Fixture f(json::array({ec().jwk()}));
   const std::string input = signingInput({{"alg", "ES256"}}, claims());
   const std::string good = ec().sign(input);
   REQUIRE(f.accepts(input + "." + base64UrlEncode(good)));
@@ -132,8 +132,8 @@ TEST_CASE("An ES256 signature in DER, of another length or of zeros is refused")
 
 TEST_CASE("The public RSA key does not work as a shared secret") {
   const std::string secret = "0123456789abcdef0123456789abcdef";
-  Fixture both({rsa().jwk({{"kid", "r"}})}, secret);
-  Fixture keysOnly({rsa().jwk({{"kid", "r"}})});
+  Fixture both(json::array({rsa().jwk({{"kid", "r"}})}), secret);
+  Fixture keysOnly(json::array({rsa().jwk({{"kid", "r"}})}));
   for (const std::string& known : {rsa().pem(), rsa().jwk()["n"].get<std::string>(), rsa().jwk().dump()}) {
     const std::string token = hmacToken(known, {{"alg", "HS256"}, {"kid", "r"}}, claims());
     CHECK_THAT(both.refusal(token), Catch::Contains("signature is wrong"));
@@ -144,7 +144,7 @@ TEST_CASE("The public RSA key does not work as a shared secret") {
 }
 
 TEST_CASE("A key works for its own algorithm alone") {
-  Fixture f({rsa().jwk({{"kid", "r"}}), ec().jwk({{"kid", "e"}})});
+  Fixture f(json::array({rsa().jwk({{"kid", "r"}}), ec().jwk({{"kid", "e"}})}));
   CHECK_FALSE(f.accepts(rsa().token({{"alg", "ES256"}, {"kid", "r"}}, claims())));
   CHECK_FALSE(f.accepts(ec().token({{"alg", "RS256"}, {"kid", "e"}}, claims())));
   CHECK_FALSE(f.accepts(rsa().token({{"alg", "RS256"}, {"kid", "e"}}, claims())));
@@ -152,19 +152,19 @@ TEST_CASE("A key works for its own algorithm alone") {
 }
 
 TEST_CASE("A kid chooses the key; a key without one is a match for a kid that nobody has") {
-  Fixture named({rsa().jwk({{"kid", "one"}}), otherRsa().jwk({{"kid", "two"}})});
+  Fixture named(json::array({rsa().jwk({{"kid", "one"}}), otherRsa().jwk({{"kid", "two"}})}));
   CHECK(named.accepts(otherRsa().token({{"alg", "RS256"}, {"kid", "two"}}, claims())));
   CHECK(named.accepts(otherRsa().token({{"alg", "RS256"}}, claims())));
   CHECK_FALSE(named.accepts(otherRsa().token({{"alg", "RS256"}, {"kid", "one"}}, claims())));
   CHECK_FALSE(named.accepts(otherRsa().token({{"alg", "RS256"}, {"kid", "three"}}, claims())));
   CHECK_THAT(named.refusal(rsa().token({{"alg", "RS256"}, {"kid", 1}}, claims())), Catch::Contains("kid is no string"));
-  Fixture nameless({rsa().jwk(), otherRsa().jwk({{"kid", "two"}})});
+  Fixture nameless(json::array({rsa().jwk(), otherRsa().jwk({{"kid", "two"}})}));
   CHECK(nameless.accepts(rsa().token({{"alg", "RS256"}, {"kid", "old"}}, claims())));
   CHECK_FALSE(nameless.accepts(rsa().token({{"alg", "RS256"}, {"kid", "two"}}, claims())));
 }
 
 TEST_CASE("A key that the token itself brings is not used") {
-  Fixture f({rsa().jwk({{"kid", "r"}})});
+  Fixture f(json::array({rsa().jwk({{"kid", "r"}})}));
   CHECK_FALSE(f.accepts(otherRsa().token({{"alg", "RS256"}, {"jwk", otherRsa().jwk()}}, claims())));
   CHECK_FALSE(f.accepts(
       otherRsa().token({{"alg", "RS256"}, {"jku", "https://evil.example/jwks"}, {"kid", "../../r"}}, claims())));
@@ -211,7 +211,7 @@ TEST_CASE("A key file that is missing or a folder is refused at start") {
 }
 
 TEST_CASE("A key that cannot be used is left out, with a warning, and the others work") {
-  Fixture f({json{{"kty", "OKP"}, {"crv", "Ed25519"}}, rsa().jwk({{"kid", "r"}})});
+  Fixture f(json::array({json{{"kty", "OKP"}, {"crv", "Ed25519"}}, rsa().jwk({{"kid", "r"}})}));
   CHECK(f.accepts(rsa().token({{"alg", "RS256"}, {"kid", "r"}}, claims())));
   const auto warnings = f.logger.at(Logger::Level::warning);
   REQUIRE(warnings.size() == 1);
@@ -219,7 +219,7 @@ TEST_CASE("A key that cannot be used is left out, with a warning, and the others
 }
 
 TEST_CASE("A changed key file counts within seconds, and a broken one changes nothing but the log") {
-  Fixture f({rsa().jwk({{"kid", "old"}})});
+  Fixture f(json::array({rsa().jwk({{"kid", "old"}})}));
   const std::string oldToken = rsa().token({{"alg", "RS256"}, {"kid", "old"}}, claims());
   const std::string newToken = otherRsa().token({{"alg", "RS256"}, {"kid", "new"}}, claims());
   CHECK(f.accepts(oldToken));

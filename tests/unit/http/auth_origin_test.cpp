@@ -62,6 +62,14 @@ TEST_CASE("Two Origin headers are refused even when the first is ours") {
   CHECK(refused(request("POST", {{"Origin", "http://localhost:3000"}, {"Origin", "https://evil.example"}})));
 }
 
+TEST_CASE("A page that hides its origin is ours only when the browser itself says so") {
+  CHECK_FALSE(refused(request("POST", {{"Origin", "null"}, {"Sec-Fetch-Site", "same-origin"}})));
+  CHECK(refused(request("POST", {{"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}})));
+  CHECK(refused(request("POST", {{"Origin", "null"}, {"Sec-Fetch-Site", "none"}})));
+  CHECK(refused(request("POST", {{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "same-origin"}})));
+  CHECK(refused(request("POST", {{"Origin", "null"}, {"Origin", "null"}, {"Sec-Fetch-Site", "same-origin"}})));
+}
+
 TEST_CASE("Without Origin, Sec-Fetch-Site decides, and without that the Referer") {
   CHECK(refused(request("POST", {{"Sec-Fetch-Site", "cross-site"}})));
   CHECK(refused(request("POST", {{"Sec-Fetch-Site", "same-site"}})));
