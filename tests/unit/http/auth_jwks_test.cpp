@@ -73,7 +73,8 @@ struct Fixture {
   JwtVerifier verifier;
 
   bool accepts(const std::string& token) {
-    return errorOf([&] { CHECK(verifier.verify(token) == "john"); }).empty();
+    std::string person;
+    return errorOf([&] { person = verifier.verify(token); }).empty() && person == "john";
   }
   std::string refusal(const std::string& token) {
     return errorOf([&] { (void)verifier.verify(token); });
