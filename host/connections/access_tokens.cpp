@@ -92,14 +92,15 @@ std::shared_ptr<AccessTokens::Slot> AccessTokens::slotOf(std::int64_t connection
     recent_.splice(recent_.begin(), recent_, found->second.second);
     return found->second.first;
   }
-  // A slot that is at work, or whose token is not stored yet, stays; the cache is then larger for a while.
+  // A slot that somebody holds, or whose token is not stored yet, stays; the cache is then larger for a while.
   for (auto oldest = recent_.end(); slots_.size() >= capacity_ && oldest != recent_.begin();) {
     --oldest;
     const auto candidate = slots_.find(*oldest);
     const auto slot = candidate->second.first;
     {
       const std::unique_lock inside(slot->mutex, std::try_to_lock);
-      if (!inside || slot->busy || slot->unsaved)
+      // Two holders are the map and this loop; copies are made under mutex_ only, so nobody else is about to start.
+      if (!inside || slot.use_count() > 2 || slot->unsaved)
         continue;
     }
     slots_.erase(candidate);
