@@ -29,6 +29,10 @@ struct Child {
 };
 
 Child spawn(const std::filesystem::path& path, const std::filesystem::path& probe) {
+  if (::access(probe.c_str(), X_OK) != 0) {
+    refuse(path, "cannot be probed: " + probe.string() + ": " + std::strerror(errno) +
+                     ". calbridge-plugin-probe belongs beside the program calbridge");
+  }
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) {
     refuse(path, std::string("cannot be probed: ") + std::strerror(errno));
@@ -48,8 +52,7 @@ Child spawn(const std::filesystem::path& path, const std::filesystem::path& prob
   ::close(pipe[1]);
   if (error != 0) {
     ::close(pipe[0]);
-    refuse(path, "cannot be probed: " + program + ": " + std::strerror(error) +
-                     ". calbridge-plugin-probe belongs beside the program calbridge");
+    refuse(path, "cannot be probed: " + program + ": " + std::strerror(error));
   }
   return child;
 }
