@@ -9,6 +9,10 @@ namespace calbridge::ics {
 
 void appendFolded(std::string& out, std::string_view line) {
   constexpr std::size_t kMaxLine = 75; // octets, without the line break
+  if (line.size() <= kMaxLine) {
+    out.append(line).append("\r\n");
+    return;
+  }
   std::size_t width = 0;
   for (std::size_t i = 0; i < line.size();) {
     const std::size_t length = std::max<std::size_t>(1, sdk::utf8SequenceLength(line, i));

@@ -150,6 +150,10 @@ std::string cleanText(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
+    if (text[i] >= ' ' && text[i] < 0x7F) {
+      out += text[i++];
+      continue;
+    }
     const std::size_t length = sdk::utf8SequenceLength(text, i);
     const std::string_view character = text.substr(i, std::max<std::size_t>(length, 1));
     i += character.size();

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -22,7 +23,7 @@ using namespace std::chrono;
 constexpr int kFirstYear = 2000;
 constexpr int kLastYear = 2070; // of rules that no RRULE can say
 constexpr std::int64_t kLongestHalfYear = 330 * 86400;
-constexpr std::size_t kMaxFileBytes = 1 << 20;
+constexpr std::uintmax_t kMaxFileBytes = 1 << 20;
 
 std::int64_t yearStart(int y) {
   return sys_seconds{sys_days{year{y} / January / 1}}.time_since_epoch().count();
@@ -371,11 +372,18 @@ std::string Zones::load(const std::string& name) const {
   static constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/";
   if (name.empty() || name.size() > 64 || name.front() == '/' || name.find_first_not_of(kAllowed) != std::string::npos)
     return {};
-  std::ifstream file(directory_ + "/" + name, std::ios::binary);
-  std::string bytes(kMaxFileBytes, '\0');
-  if (!file || !(file.read(bytes.data(), static_cast<std::streamsize>(bytes.size())), file.gcount() > 0))
+  const std::filesystem::path path = directory_ + "/" + name;
+  std::error_code error;
+  const std::uintmax_t size =
+      std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
+  if (error || size == 0 || size > kMaxFileBytes) {
     return {};
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  }
+  std::string bytes(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(size))) {
+    return {};
+  }
   try {
     return renderTimezone(name, parseTzif(bytes));
   } catch (const std::runtime_error&) {
