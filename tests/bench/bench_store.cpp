@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sqlite3.h>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -25,21 +26,54 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void print(const char* what, double count, double elapsed) {
-  std::printf("%-68s %10.0f /s\n", what, count / elapsed);
+/// Of the whole process; says more than the clock on a machine that others use too.
+double cpuSeconds() {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto inSeconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return inSeconds(usage.ru_utime) + inSeconds(usage.ru_stime);
+}
+
+struct Moment {
+  double wall = seconds();
+  double cpu = cpuSeconds();
+};
+
+/// Time spent since a moment, summed over several.
+struct Spent {
+  double wall = 0;
+  double cpu = 0;
+  void since(const Moment& from) {
+    const Moment now;
+    wall += now.wall - from.wall;
+    cpu += now.cpu - from.cpu;
+  }
+  Spent operator+(const Spent& other) const { return {wall + other.wall, cpu + other.cpu}; }
+};
+
+void print(const char* what, double count, const Spent& spent) {
+  std::printf("%-68s %10.0f /s   %6.1f us of CPU each\n", what, count / spent.wall, spent.cpu / count * 1e6);
   std::fflush(stdout);
+}
+void print(const char* what, double count, const Moment& from) {
+  Spent spent;
+  spent.since(from);
+  print(what, count, spent);
 }
 
 void fdatasyncLimit(const std::filesystem::path& folder) {
   const int fd = ::open((folder / "sync").c_str(), O_CREAT | O_RDWR, 0600);
   std::vector<char> block(4096, 'x');
-  const double start = seconds();
+  const Moment begin;
+  const double start = begin.wall;
   int syncs = 0;
   while (seconds() - start < 1 && ::pwrite(fd, block.data(), block.size(), 4096L * syncs) == 4096) {
     ::fdatasync(fd);
     ++syncs;
   }
-  print("limit: fdatasync of 4 KiB, appending", syncs, seconds() - start);
+  print("limit: fdatasync of 4 KiB, appending", syncs, begin);
   ::close(fd);
 }
 
@@ -50,7 +84,8 @@ void rawRows(const std::filesystem::path& folder, const std::string& body) {
                nullptr, nullptr, nullptr);
   sqlite3_stmt* insert = nullptr;
   sqlite3_prepare_v2(db, "INSERT INTO t (b) VALUES (?)", -1, &insert, nullptr);
-  const double start = seconds();
+  const Moment begin;
+  const double start = begin.wall;
   int rows = 0;
   while (seconds() - start < 1) {
     sqlite3_exec(db, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
@@ -61,7 +96,7 @@ void rawRows(const std::filesystem::path& folder, const std::string& body) {
     }
     sqlite3_exec(db, "COMMIT", nullptr, nullptr, nullptr);
   }
-  print("limit: bare SQLite rows of an event's size in fsync'ed commits of 100", rows, seconds() - start);
+  print("limit: bare SQLite rows of an event's size in fsync'ed commits of 100", rows, begin);
   sqlite3_finalize(insert);
   sqlite3_close(db);
 }
@@ -69,7 +104,8 @@ void rawRows(const std::filesystem::path& folder, const std::string& body) {
 void accepts(Store& store, const std::string& body, int callers) {
   std::vector<std::thread> threads;
   std::atomic<int> accepted{0};
-  const double start = seconds();
+  const Moment begin;
+  const double start = begin.wall;
   for (int t = 0; t < callers; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; seconds() - start < 2; ++i) {
@@ -86,13 +122,13 @@ void accepts(Store& store, const std::string& body, int callers) {
     thread.join();
   char what[80];
   std::snprintf(what, sizeof what, "events acknowledged, one a call, %d calling threads", callers);
-  print(what, accepted, seconds() - start);
+  print(what, accepted, begin);
 }
 
 struct Stages {
-  double route = 0;
-  double claim = 0;
-  double record = 0;
+  Spent route;
+  Spent claim;
+  Spent record;
 };
 
 /// `people` persons with one connection each; `placements` new ones in batches, three people an appointment.
@@ -110,7 +146,6 @@ void deliveries(Store& store, int people, int placements) {
   Stages stages;
   int made = 0;
   int delivered = 0;
-  double start = seconds();
   while (made < placements) {
     RoutingWrite write;
     for (int a = 0; a < 50; ++a) {
@@ -137,15 +172,15 @@ void deliveries(Store& store, int people, int placements) {
       }
       write.appointments.push_back(std::move(appointment));
     }
-    const double from = seconds();
+    const Moment from;
     store.applyRouting(write, kNow + made);
-    stages.route += seconds() - from;
+    stages.route.since(from);
   }
   while (delivered < made) {
-    double from = seconds();
+    const Moment from;
     const auto claim =
         store.claimDeliveries(kNow + 2 * made, 150, 60'000, [](std::int64_t, const std::string&) { return true; });
-    stages.claim += seconds() - from;
+    stages.claim.since(from);
     std::vector<DeliveryOutcome> outcomes;
     for (const auto& task : claim.tasks) {
       DeliveryOutcome outcome;
@@ -159,16 +194,15 @@ void deliveries(Store& store, int people, int placements) {
       outcome.at = kNow;
       outcomes.push_back(std::move(outcome));
     }
-    from = seconds();
+    const Moment recording;
     store.recordOutcomes(outcomes);
-    stages.record += seconds() - from;
+    stages.record.since(recording);
     delivered += static_cast<int>(outcomes.size());
   }
   print("deliveries planned (applyRouting, batches of 150)", made, stages.route);
   print("deliveries claimed (batches of 150)", made, stages.claim);
   print("deliveries recorded (batches of 150)", made, stages.record);
   print("deliveries through all three, one after the other", made, stages.route + stages.claim + stages.record);
-  std::printf("%-68s %10.0f /s\n", "(whole loop, making the test's own data included)", made / (seconds() - start));
 }
 
 long residentKiB() {

@@ -32,6 +32,8 @@ class Sandbox {
   Settings& settings() { return settings_; }
   /// What /control/ answers, without a socket. Throws Error with the problem's code when that is no success.
   json control(const std::string& method, const std::string& pathAndQuery, const json& body = {});
+  /// For handing out tokens without the pages (benchmarks).
+  Grants& grants() { return grants_; }
   /// Registers or replaces an application.
   void addClient(Kind kind, Client client) { grants_.addClient(kind, std::move(client)); }
 
