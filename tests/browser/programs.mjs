@@ -87,7 +87,7 @@ export class Installation {
     const env = path.join(this.folder, 'test.env');
     await writeFile(env, [
       `GOOGLE_CLIENT_ID=${clientId}`, `GOOGLE_CLIENT_SECRET=${clientSecret}`,
-      `OUTLOOK_CLIENT_ID=${clientId}`, `OUTLOOK_CLIENT_SECRET=${clientSecret}`, ''].join('\n'));
+      `OUTLOOK_CLIENT_ID=${clientId}`, `OUTLOOK_CLIENT_SECRET=${clientSecret}`, ''].join('\n'), { mode: 0o600 });
     const set = (name, value) => ['--set', `${name}=${JSON.stringify(value)}`];
     this.options = [
       '--config', path.join(this.source, 'config'), '--env-file', env,

@@ -18,6 +18,14 @@ const site = new Installation(build, source);
 const gmail = 'john@gmail.example';
 const patience = 15000; // ms that anything may take before it counts as not happening
 
+const launching = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  chromiumSandbox: false,
+  args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync'],
+};
+
 let profile;
 let context;
 let page;
@@ -38,8 +46,10 @@ async function seesText(text) {
   await page.getByText(text).first().waitFor({ timeout: patience });
 }
 
+/** Keeps what the browser shows: the whole page, or the window when a dialog covers it. */
 async function picture(name) {
-  await page.screenshot({ path: path.join(artifacts, `${name}.png`), fullPage: true, animations: 'disabled' });
+  const fullPage = (await page.locator('dialog[open]').count()) === 0;
+  await page.screenshot({ path: path.join(artifacts, `${name}.png`), fullPage, animations: 'disabled' });
 }
 
 async function logIn(email, password) {
@@ -67,14 +77,7 @@ before(async () => {
   await mkdir(artifacts, { recursive: true });
   await site.start();
   profile = await mkdtemp(path.join(tmpdir(), 'calbridge-profile-'));
-  context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    chromiumSandbox: false,
-    viewport: { width: 1180, height: 860 },
-    args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync'],
-  });
+  context = await chromium.launchPersistentContext(profile, { ...launching, viewport: { width: 1180, height: 860 } });
   context.setDefaultTimeout(patience);
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: site.page });
   await context.addInitScript(() => {
@@ -139,7 +142,7 @@ test('refusing consent at the provider gives the reason in plain words', async (
   await card('outlook').getByRole('button', { name: 'Connect' }).click();
   await page.getByRole('button', { name: 'Deny' }).click();
   await page.waitForURL(`${site.page}/settings/calendar**`);
-  await seesText('You did not allow access to Outlook, so nothing was connected.');
+  await seesText(/You did not allow access to Outlook.*, so nothing was connected\./);
   await card('outlook').getByText('Not connected').waitFor();
   await picture('settings-denied');
   noComplaints();
@@ -238,7 +241,7 @@ test('one can write an entry of one\'s own, change it and delete it', async () =
 
 test('everything is readable in light and in dark, and fits a narrow phone', async () => {
   for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     assert.deepEqual(await page.evaluate(contrastProblems), [], colorScheme);
   }
   await picture('settings-dark');
@@ -248,7 +251,7 @@ test('everything is readable in light and in dark, and fits a narrow phone', asy
   await picture('settings-phone');
   await card('google').getByRole('button', { name: 'Disconnect' }).click();
   assert.deepEqual(await page.evaluate(sidewaysOverflow), []);
-  await page.screenshot({ path: path.join(artifacts, 'disconnect-phone.png'), animations: 'disabled' });
+  await picture('disconnect-phone');
   await page.keyboard.press('Escape');
   await page.setViewportSize({ width: 1180, height: 860 });
   noComplaints();
@@ -314,21 +317,19 @@ test('logging out ends it, and another person sees their own page', async () => 
   noComplaints();
 });
 
-test('without JavaScript, logging in, reading and logging out work', async () => {
-  const plain = await context.browser()?.newContext({ javaScriptEnabled: false })
-    ?? await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', chromiumSandbox: false })
-      .then((browser) => browser.newContext({ javaScriptEnabled: false }));
-  const reader = await plain.newPage();
+test('without JavaScript, logging in, reading and logging out work', async (t) => {
+  const browser = await chromium.launch({ ...launching, args: [...launching.args, '--blink-settings=scriptEnabled=false'] });
+  t.after(() => browser.close());
+  const reader = await browser.newPage();
   await reader.goto(`${site.page}/settings/calendar`);
   await reader.getByLabel('E-mail address').fill('john@example.com');
   await reader.getByLabel('Password').fill('correct horse');
   await reader.getByRole('button', { name: 'Log in' }).click();
-  await reader.getByText('need JavaScript').waitFor();
+  await reader.locator('noscript p', { hasText: 'need JavaScript' }).waitFor(); // getByText passes noscript over
   await reader.getByRole('heading', { name: 'Deep clean' }).waitFor();
   assert.ok(await reader.getByRole('button', { name: 'Add an entry' }).isDisabled());
   await reader.getByRole('button', { name: 'Log out' }).click();
   await reader.waitForURL(`${site.page}/login`);
-  await plain.close();
 });
 
 test('an unknown address gets a page in the same style', async () => {

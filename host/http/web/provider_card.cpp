@@ -11,6 +11,15 @@ std::string entries(std::int64_t count) {
   return std::to_string(count) + (count == 1 ? " entry" : " entries");
 }
 
+/// As a sentence: an upper-case letter first, a full stop last.
+std::string sentence(std::string text) {
+  if (text.empty())
+    return text;
+  if (text.front() >= 'a' && text.front() <= 'z')
+    text.front() = static_cast<char>(text.front() - 32);
+  return text.ends_with('.') || text.ends_with('!') || text.ends_with('?') ? text : text + ".";
+}
+
 struct State {
   const char* tone; ///< class of the badge: good | attention | waiting | off
   const char* badge;
@@ -34,12 +43,10 @@ State stateOf(const ProviderStatus& status) {
     return {"attention", "Paused",
             status.label + " is not set up on this server any more. Your administrator has to add it again."};
   if (status.health == "needs_reconnection") {
-    std::string text = status.label + " no longer lets us in, so nothing is being delivered.";
-    if (waiting)
-      text += " " + entries(status.pending) + (status.pending == 1 ? " is" : " are") +
-              " kept for you and will be delivered once you reconnect.";
-    else
-      text += " Nothing is lost: reconnect, and it goes on.";
+    std::string text = status.lastSyncError ? "" : status.label + " no longer lets us in. ";
+    text += waiting ? entries(status.pending) + (status.pending == 1 ? " is" : " are") +
+                          " kept for you and will be delivered once you reconnect."
+                    : "Nothing is lost: reconnect, and it goes on.";
     return {"attention", "Reconnect needed", text};
   }
   if (status.health == "failing")
@@ -80,11 +87,12 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
   card.set("has_actions", status.connected || status.configured);
 
   if (status.lastSyncError)
-    card.set("reason", *status.lastSyncError);
+    card.set("reason", sentence(*status.lastSyncError));
   if (status.account && !status.account->empty())
     card.set("account", *status.account);
   if (status.connected) {
-    card.set("delivered", status.delivered == 0 ? std::string("none yet") : entries(status.delivered));
+    if (status.delivered > 0)
+      card.set("delivered", entries(status.delivered));
     if (status.lastSyncAt) {
       card.set("last_sync", agoWords(reader.now, *status.lastSyncAt, reader.zone));
       card.set("last_sync_at", formatRfc3339(*status.lastSyncAt));

@@ -115,7 +115,7 @@ TEST_CASE("A dead grant shows the reason, what is kept, and a button to reconnec
   status.needs = "reconnect";
   status.lastSyncError = "the permission was withdrawn";
   status.pending = 2;
-  CHECK_THAT(card(status), Contains("Reconnect needed") && Contains("the permission was withdrawn") &&
+  CHECK_THAT(card(status), Contains("Reconnect needed") && Contains("The permission was withdrawn.") &&
                                Contains("2 entries are kept for you") && Contains("Reconnect<span") &&
                                Contains("data-action=\"disconnect\""));
   status.pending = 0;
@@ -126,7 +126,7 @@ TEST_CASE("A provider in trouble is tried again without the person") {
   auto status = connected();
   status.health = "failing";
   status.lastSyncError = "HTTP 503";
-  CHECK_THAT(card(status), Contains("We keep trying") && Contains("HTTP 503") && !Contains("Reconnect"));
+  CHECK_THAT(card(status), Contains("We keep trying") && Contains("HTTP 503.") && !Contains("Reconnect"));
 }
 
 TEST_CASE("A provider without credentials says not configured, and admins learn which are missing") {
