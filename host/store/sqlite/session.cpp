@@ -19,8 +19,10 @@ constexpr std::size_t kOpenTimeoutSeconds = 5;
 Poco::Data::Session open(const std::string& path) {
   static std::once_flag once;
   std::call_once(once, [] {
-    // Allocation statistics cost a process-wide mutex per allocation. Refused (and harmless) if SQLite already runs.
+    // Allocation statistics cost a process-wide mutex per allocation, serialised connections one per call, and here a
+    // connection belongs to one thread at a time. Both are refused (and harmless) if SQLite already runs.
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     Poco::Data::SQLite::Connector::registerConnector();
   });
   try {

@@ -63,7 +63,10 @@ void Writer::submit(Kind kind, const Work& work, const std::function<void()>& co
   }
   if (wasIdle)
     wake_.notify_one();
-  job->done.wait(false);
+  {
+    std::unique_lock lock(job->mutex);
+    job->ended.wait(lock, [&] { return job->done; });
+  }
   if (job->failure)
     std::rethrow_exception(job->failure);
 }
@@ -128,9 +131,12 @@ void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
       synchronousFull_ = durable;
     }
     session["begin_immediate"].run();
+    // Alone, a job's undoing is that of the transaction; a savepoint would copy every page that it changes.
+    const bool alone = jobs.size() == 1;
+    bool sound = true;
     for (const auto& job : jobs)
-      runJob(*job);
-    session["commit"].run();
+      sound = runJob(*job, job->savepoint && !alone) || !alone;
+    session[sound ? "commit" : "rollback"].run();
   } catch (const Failure& failure) {
     session_.reset();
     if (hooks_.rolledBack)
@@ -154,15 +160,14 @@ void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
     finish(*job);
 }
 
-/// Throws Failure when the whole transaction is lost; what concerns this job alone is kept in it.
-void Writer::runJob(Job& job) {
+/// False when the job's work was refused; the reason is in the job, and its changes are undone if it had a savepoint.
+/// Throws Failure when the whole transaction is lost.
+bool Writer::runJob(Job& job, bool savepoint) {
   Session& session = *session_;
-  if (job.savepoint)
+  if (savepoint)
     session["savepoint"].run();
   try {
     (*job.work)(session);
-    if (job.savepoint)
-      session["savepoint_release"].run();
   } catch (const Failure& failure) {
     if (!failure.statementOnly())
       throw;
@@ -170,12 +175,14 @@ void Writer::runJob(Job& job) {
   } catch (...) {
     job.failure = std::current_exception();
   }
-  if (job.failure && job.savepoint) {
-    session["savepoint_rollback"].run();
+  if (savepoint) {
+    if (job.failure)
+      session["savepoint_rollback"].run();
     session["savepoint_release"].run();
-    if (hooks_.rolledBack)
-      hooks_.rolledBack();
   }
+  if (job.failure && hooks_.rolledBack)
+    hooks_.rolledBack();
+  return !job.failure;
 }
 
 void Writer::inspectAll(std::deque<JobPtr>& jobs) {
@@ -212,8 +219,11 @@ void Writer::fail(std::deque<JobPtr>& jobs, const std::exception_ptr& failure) {
 }
 
 void Writer::finish(Job& job) {
-  job.done.store(true);
-  job.done.notify_one();
+  {
+    const std::lock_guard lock(job.mutex);
+    job.done = true;
+  }
+  job.ended.notify_one();
 }
 
 } // namespace calbridge::store::sqlite

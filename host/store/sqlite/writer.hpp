@@ -2,7 +2,6 @@
 #include "store/sqlite/readers.hpp"
 #include "store/sqlite/session.hpp"
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -52,14 +51,16 @@ class Writer {
     const std::function<void()>* committed = nullptr;
     bool savepoint = true;
     std::exception_ptr failure;
-    std::atomic<bool> done{false};
+    std::mutex mutex;
+    std::condition_variable ended; ///< not std::atomic::wait: its spinning takes the processor from the writer
+    bool done = false;
   };
   using JobPtr = std::shared_ptr<Job>;
 
   void submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint);
   void run();
   void transaction(std::deque<JobPtr>& jobs, bool durable);
-  void runJob(Job& job);
+  bool runJob(Job& job, bool savepoint);
   void inspectAll(std::deque<JobPtr>& jobs);
   void ensureSession();
   void boundWal();
