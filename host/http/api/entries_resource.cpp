@@ -1,3 +1,4 @@
+#include "core/appointment.hpp"
 #include "core/error.hpp"
 #include "delivery/delivery_engine.hpp"
 #include "http/api/body.hpp"

@@ -3,6 +3,7 @@
 #include "delivery/directory_cache.hpp"
 #include "http/api/body.hpp"
 #include "http/api/resources.hpp"
+#include "routing/routing_policy.hpp"
 
 namespace calbridge::http {
 namespace {
