@@ -59,7 +59,7 @@ class World {
     Answer answer;
     answer.raw = client.readAll();
     std::size_t end = answer.raw.find("\r\n\r\n");
-    if (end == std::string::npos)
+    if (end == std::string::npos || !answer.raw.starts_with("HTTP/1.1 "))
       return answer;
     answer.head = answer.raw.substr(0, end + 2);
     answer.status = std::stoi(answer.raw.substr(9, 3));

@@ -46,9 +46,8 @@ TEST_CASE("an unticked scope is not granted, and then not usable") {
   World world;
   world.sandbox.control("POST", "/control/authorize",
                         {{"provider", "google"}, {"account", "john@gmail.example"}, {"scopes", {"openid"}}});
-  auto code =
-      http::find(world.redirected(world.ask("GET", world.authorizeTarget(Kind::google, World::kEvents))), "code");
-  auto tokens = world.exchange(Kind::google, std::string(*code)).body;
+  auto parameters = world.redirected(world.ask("GET", world.authorizeTarget(Kind::google, World::kEvents)));
+  auto tokens = world.exchange(Kind::google, std::string(*http::find(parameters, "code"))).body;
   CHECK(tokens["scope"] == "openid");
   CHECK(world.google(tokens["access_token"], "GET", "calendars/primary/events").reason() == "insufficientPermissions");
 }
