@@ -109,7 +109,9 @@ void reconnect(DeliveryRow& row, const WantedContent& content, bool forgotten, T
     return;
   }
   const bool atProvider = !goneAtProvider(row, touched);
-  const bool changed = differs(row, content);
+  // Forgotten, the row cannot tell whether the content is still what it counted: an attempt from before must not pass
+  // for the last word.
+  const bool changed = forgotten || differs(row, content);
   if (changed)
     want(row, content.present, content.revision);
   if (!row.wanted && !atProvider) {
@@ -117,8 +119,7 @@ void reconnect(DeliveryRow& row, const WantedContent& content, bool forgotten, T
     rest(row, "removed");
     return;
   }
-  const bool settled = row.state == "delivered" || row.state == "removed";
-  if (settled && !changed && !(forgotten && row.wanted))
+  if (!changed && (row.state == "delivered" || row.state == "removed"))
     return;
   clearFailure(row);
   work(row, Reach::open, now);
