@@ -107,7 +107,9 @@ class Store {
   // -- deliveries -------------------------------------------------------------------------------------------------
   struct Claim {
     std::vector<DeliveryTask> tasks;
-    std::optional<TimeMs> nextDue; ///< when the next unclaimed row becomes due, if any is known
+    /// When it is worth asking again: now when due work was left behind for `limit`, the next due time or end of a
+    /// pause, or when a lease may run out. Work passed over for want of room does not count. None: nothing waits.
+    std::optional<TimeMs> nextDue;
   };
   /// Leases up to `limit` due deliveries, the oldest first. `room(connectionId, provider)` says whether that connection
   /// can take one more now; it is called once per candidate and counts as taken when it answers true. The lease ends
@@ -115,7 +117,8 @@ class Store {
   using Room = std::function<bool(std::int64_t connectionId, const std::string& provider)>;
   virtual Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) = 0;
   /// Stores a batch of outcomes; those whose fence is stale are ignored. A delivery whose wanted revision moved on
-  /// meanwhile stays due.
+  /// meanwhile stays due. A `blocked` outcome of a connection that is still connected (newer credentials came
+  /// meanwhile) is tried again shortly; a `retry` of one that is not waits for the reconnection.
   virtual void recordOutcomes(std::span<const DeliveryOutcome> outcomes) = 0;
   /// Gives up leases without an outcome (stop): the rows stay due.
   virtual void releaseClaims(std::span<const DeliveryTask> tasks) = 0;
