@@ -160,7 +160,8 @@ class GoogleProvider {
     if (const auto calendar = calendars_.existing(call, api)) {
       EventSync(api, *calendar, request).remove(request.providerEventId);
     }
-    return {request.providerEventId, {}, {}, {}};
+    const std::string& known = request.providerEventId;
+    return {known.empty() ? eventId(request.uid, request.idempotencyKey, 0) : known, {}, {}, {}};
   }
 
   std::string clientId_;

@@ -263,6 +263,9 @@ Problem problemFrom(const sdk::HttpResponse& response, std::int64_t nowMs, std::
                                     "ErrorInsufficientPermissionsInAccessToken"})) {
     return {Status::reauthRequired, "the permission to change this calendar was not granted: connect again", code};
   }
+  if (is({"ErrorInvalidIdMalformed", "ErrorInvalidId"})) {
+    return {Status::notFound, "Outlook does not have it" + said, code};
+  }
   switch (response.status) {
   case 404:
   case 410:

@@ -80,7 +80,8 @@ class OutlookProvider {
     // Graph lets nobody cancel an event without attendees: a cancelled entry is one that is not there.
     if (request.operation == sdk::PushRequest::Operation::remove || request.entry.status == "cancelled") {
       sync.remove();
-      return {request.providerEventId, {}, {}, {}};
+      // An upsert has to name an event: where there never was one, a name that Graph does not know leads to a look-up.
+      return {request.providerEventId.empty() ? request.uid : request.providerEventId, {}, {}, {}};
     }
     return sync.upsert();
   }

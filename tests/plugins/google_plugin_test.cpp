@@ -643,6 +643,16 @@ TEST_CASE("an entry that is to say cancelled is deleted") {
   CHECK(out.body["provider_event_id"] == "known");
 }
 
+TEST_CASE("an entry that says cancelled from the start is none, and still has the id that it would get") {
+  Google host;
+  Json request = upsertJson();
+  request["entry"]["status"] = "cancelled";
+  host.expect("GET", readUrl(kId0), 404, errorJson(404, "notFound"));
+  const Outcome out = host.push(request);
+  CHECK(out.status == "ok");
+  CHECK(out.body["provider_event_id"] == kId0);
+}
+
 TEST_CASE("a dedicated calendar is made once and remembered") {
   Google host("dedicated");
   SECTION("the scope does not let calendars be listed") {

@@ -292,6 +292,14 @@ TEST_CASE("a known Outlook entry that is gone is looked for before another is ma
   CHECK(host.allImmutable());
 }
 
+TEST_CASE("an id that Graph cannot even read is as good as gone") {
+  Outlook host;
+  host.expect("PATCH", eventUrl("known"), 400, errorJson("ErrorInvalidIdMalformed"));
+  host.expect("GET", kLookUp, 200, listJson({}));
+  host.expect("POST", kEvents, 201, eventJson("new"));
+  CHECK(host.push(upsertJson("known")).body["provider_event_id"] == "new");
+}
+
 TEST_CASE("a second try without a known id looks before it creates") {
   Outlook host;
   Json request = upsertJson();
@@ -470,7 +478,19 @@ TEST_CASE("an Outlook entry that is to say cancelled is deleted") {
   Json request = upsertJson("known");
   request["entry"]["status"] = "cancelled";
   host.expect("DELETE", eventUrl("known"), 204);
-  CHECK(host.push(request).status == "ok");
+  const Outcome out = host.push(request);
+  CHECK(out.status == "ok");
+  CHECK(out.body["provider_event_id"] == "known");
+}
+
+TEST_CASE("an Outlook entry that says cancelled from the start is none, and still has a name") {
+  Outlook host;
+  Json request = upsertJson();
+  request["entry"]["status"] = "cancelled";
+  host.expect("GET", kLookUp, 200, listJson({}));
+  const Outcome out = host.push(request);
+  CHECK(out.status == "ok");
+  CHECK(out.body["provider_event_id"] == "u-1");
 }
 
 TEST_CASE("a malformed request to the Outlook plugin is refused before any HTTP") {
