@@ -1,8 +1,10 @@
 #pragma once
+#include <Poco/Exception.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
 #include <Poco/Timespan.h>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -74,6 +76,8 @@ class RawClient {
       int got = socket_.receiveBytes(buffer, sizeof buffer);
       into.append(buffer, static_cast<std::size_t>(std::max(0, got)));
       return got > 0;
+    } catch (const Poco::TimeoutException&) {
+      throw std::runtime_error("the server neither answered nor closed within 20 s");
     } catch (const std::exception&) {
       return false;
     }
