@@ -164,21 +164,29 @@ void Acceptor::acceptLoop() {
   }
 }
 
+/// The next connection, or null when it was turned away. No other reference to its socket is left: its own thread
+/// closes it.
+Acceptor::Held Acceptor::accept(Poco::Net::ServerSocket& listener, std::string& key) {
+  Poco::Net::SocketAddress peer;
+  Poco::Net::StreamSocket socket = listener.acceptConnection(peer);
+  closeOnExec(socket.impl()->sockfd());
+  if (starved_) {
+    starved_ = false;
+    context_.logger.info("accepting connections again");
+  }
+  std::string address = plainAddress(peer.host());
+  key = limitKey(peer.host(), address);
+  if (makeRoom(key))
+    return std::make_unique<Connection>(context_, socket, std::move(address));
+  turnAway(socket);
+  return nullptr;
+}
+
 void Acceptor::acceptOne(Poco::Net::ServerSocket& listener) {
   try {
-    Poco::Net::SocketAddress peer;
-    Poco::Net::StreamSocket socket = listener.acceptConnection(peer);
-    closeOnExec(socket.impl()->sockfd());
-    if (starved_) {
-      starved_ = false;
-      context_.logger.info("accepting connections again");
-    }
-    std::string address = plainAddress(peer.host());
-    std::string key = limitKey(peer.host(), address);
-    if (makeRoom(key))
-      place(std::move(socket), std::move(address), std::move(key));
-    else
-      turnAway(socket);
+    std::string key;
+    if (Held connection = accept(listener, key))
+      place(std::move(connection), std::move(key));
   } catch (const Poco::Exception& e) {
     int code = e.code() != 0 ? e.code() : errno;
     if (code != EMFILE && code != ENFILE && code != ENOBUFS && code != ENOMEM)
@@ -248,8 +256,7 @@ bool Acceptor::evictOne(const std::string* key) {
   return false;
 }
 
-void Acceptor::place(Poco::Net::StreamSocket socket, std::string peer, std::string key) {
-  auto connection = std::make_unique<Connection>(context_, std::move(socket), std::move(peer));
+void Acceptor::place(Held connection, std::string key) {
   std::lock_guard lock(mutex_);
   if (queue_.size() >= idleThreads_) {
     // The new thread registers itself under the lock that is held here.

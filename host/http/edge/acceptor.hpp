@@ -36,7 +36,8 @@ class Acceptor {
   /// Makes room for one more of that address. False when everybody is busy.
   bool makeRoom(const std::string& address);
   bool evictOne(const std::string* address);
-  void place(Poco::Net::StreamSocket socket, std::string peer, std::string key);
+  Held accept(Poco::Net::ServerSocket& listener, std::string& key);
+  void place(Held connection, std::string key);
   void turnAway(Poco::Net::StreamSocket& socket);
   void checkDeadlines();
   void work();
