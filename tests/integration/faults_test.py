@@ -1,0 +1,130 @@
+"""Providers that fail and a host that dies: nothing lost, nothing doubled."""
+import threading
+
+from harness import InstallationTest, eventually, main
+
+
+class Faults(InstallationTest):
+    def fault(self, **fault):
+        return self.box.sandbox.control("POST", "faults", fault)
+
+    def heal(self):
+        self.box.sandbox.control("DELETE", "faults")
+
+    def live(self, provider, person="john"):
+        return self.box.sandbox.entries(provider, f"{person}@{provider}.example")
+
+    def test_a_hundred_edits_while_the_provider_is_down_become_one_push(self):
+        self.box.connect("john", "google")
+        self.box.settled(self.box.send("order.confirmed"))
+        # The outage asks for a pause: within it nothing may be tried, whatever is edited.
+        self.fault(provider="google", path="/google/calendar/*", effect="status", status=503, headers={"Retry-After": "3"}, count=1)
+        self.box.send("appointment.updated", version=2, service={"name": "edit 0"})
+        eventually(lambda: any(d["attempts"] for d in self.box.receipt("evt-2")["deliveries"]), "the provider is found down")
+        self.box.sandbox.control("DELETE", "requests")
+        for i in range(1, 101):
+            last = self.box.send("appointment.updated", version=2 + i, service={"name": f"edit {i}"})
+        self.box.settled(last)
+        writes = [r for r in self.box.sandbox.control("GET", "requests")["requests"] if r["method"] in ("PUT", "PATCH", "POST")]
+        self.assertEqual(len(writes), 1, writes)
+        self.assertIn("edit 100", str(self.live("google")))
+
+    def test_a_write_whose_answer_is_lost_is_not_repeated(self):
+        for provider in ("google", "outlook"):
+            self.box.connect("john", provider)
+            api = "/google/calendar/*" if provider == "google" else "/outlook/v1.0/*"
+            for effect in ("reset", "truncate", "garbage"):
+                self.fault(provider=provider, method="POST", path=api, when="after", effect=effect, count=1)
+                self.box.settled(self.box.send("order.confirmed", id=f"A-{provider}-{effect}"))
+            self.heal()
+        eventually(lambda: len(self.live("google")) == 6, f"six entries in Google, {len(self.live('google'))} seen")
+        eventually(lambda: len(self.live("outlook")) == 3, f"three in Outlook, {len(self.live('outlook'))} seen")
+
+    def test_the_provider_is_down_and_back_and_the_other_is_not_held_up(self):
+        self.box.connect("john", "google")
+        self.box.connect("sarah", "outlook")
+        self.fault(provider="google", path="/google/*", effect="status", status=500, count=0)
+        self.box.send("order.confirmed")
+        self.box.settled(self.box.send("appointment.assigned", staff=[{"id": "sarah", "name": "Sarah Jones"}],
+                                       customer={"id": "someone"}))
+        self.assertEqual(len(self.live("outlook", "sarah")), 1)
+        john = self.box.login("john")
+        status = eventually(lambda: (lambda s: s if s["last_sync_error"] else None)(self.box.status(john, "google")),
+                            "the status names the error")
+        self.assertEqual((status["connected"], status["pending"]), (True, 1))
+        self.heal()
+        eventually(lambda: len(self.live("google")) == 1, "it arrives when Google is back")
+
+    def test_retry_after_is_never_undercut(self):
+        self.box.connect("john", "outlook")
+        self.fault(provider="outlook", path="/outlook/v1.0/*", effect="status", status=429, headers={"Retry-After": "2"}, count=1)
+        self.box.settled(self.box.send("order.confirmed"))
+        seen = [r for r in self.box.sandbox.control("GET", "requests")["requests"] if "/v1.0/me/" in r["path"] and r["method"] == "POST"]
+        self.assertEqual([r["status"] for r in seen], [429, 201], seen)
+        self.assertGreaterEqual(seen[1]["time_ms"] - seen[0]["time_ms"], 2000)
+
+    def test_kill_9_in_mid_delivery_loses_and_doubles_nothing(self):
+        self.box.connect("john", "google")
+        self.box.connect("sarah", "outlook")
+        self.fault(effect="none", latency_ms=20, count=0)
+        sent, stop = [], threading.Event()
+
+        def send():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                appointment = f"A-{number}"
+                for type in ("order.confirmed", "appointment.assigned"):
+                    event = self.box.event(type, id=appointment)
+                    import json
+                    try:
+                        answer = self.box.app("POST", "/api/events/", json.dumps(event), {"Content-Type": "application/cloudevents+json"})
+                    except OSError:
+                        continue  # not acknowledged, so nothing was promised
+                    if answer.status == 202:
+                        sent.append((event["id"], appointment, type))
+
+        for _ in range(3):
+            stop.clear()
+            begun = len(sent)
+            sender = threading.Thread(target=send)
+            sender.start()
+            eventually(lambda: len(sent) >= begun + 60, "events flow")
+            self.box.host.kill()
+            stop.set()
+            sender.join()
+            self.box.host.start()
+        self.heal()
+        for event, _, _ in sent:
+            self.box.settled(event)
+        customer = {a for _, a, type in sent if type == "order.confirmed"}
+        staff = {a for _, a, type in sent if type == "appointment.assigned"}
+        self.assertEqual(len(self.live("google")), len(customer))
+        self.assertEqual(len(self.live("outlook", "sarah")), len(staff))
+
+    def test_a_calendar_edited_and_emptied_by_hand_is_set_right_by_a_sync(self):
+        john = self.box.connect("john", "google")
+        self.box.settled(self.box.send("order.confirmed"))
+        account = "google/accounts/john@google.example"
+        [entry] = self.live("google")
+        self.box.sandbox.control("DELETE", f"{account}/events/{entry['id']}")
+        self.assertEqual(self.live("google"), [])
+        self.assertEqual(john("POST", "/api/calendar/sync/").json, {"queued": 1})
+        eventually(lambda: len(self.live("google")) == 1, "the deleted entry is back")
+
+    def test_a_rejected_entry_is_reported_and_can_be_tried_again(self):
+        self.box.connect("john", "google")
+        self.fault(provider="google", method="POST", path="/google/calendar/*", effect="status", status=403, reason="forbiddenForNonOrganizer", count=1)
+        event = self.box.send("order.confirmed")
+        receipt = self.box.settled(event)
+        [delivery] = receipt["deliveries"]
+        self.assertEqual(delivery["state"], "failed")
+        self.assertEqual(delivery["last_error"]["code"], "forbiddenForNonOrganizer")
+        listed = self.box.host.run("deliveries", "list", "--state", "failed").stdout
+        self.assertIn("forbiddenForNonOrganizer", listed)
+        self.assertIn("1 deliveries", self.box.host.run("deliveries", "retry").stdout)
+        eventually(lambda: len(self.live("google")) == 1, "the retry succeeds")
+
+
+if __name__ == "__main__":
+    main()
