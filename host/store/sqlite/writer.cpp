@@ -67,8 +67,9 @@ void Writer::submit(Kind kind, const Work& work, const std::function<void()>& co
     std::unique_lock lock(job->mutex);
     job->ended.wait(lock, [&] { return job->done; });
   }
-  if (job->failure)
-    std::rethrow_exception(job->failure);
+  // Taken out: the writer may be the last to let go of the job, and must not share the exception with its catcher.
+  if (const auto failure = std::exchange(job->failure, nullptr))
+    std::rethrow_exception(failure);
 }
 
 void Writer::run() {
@@ -141,13 +142,13 @@ void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
     session_.reset();
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(jobs, std::make_exception_ptr(failure.toError()));
+    fail(jobs, failure);
     return;
-  } catch (...) {
+  } catch (const std::exception& unexpected) { // memory ran out
     session_.reset();
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(jobs, std::current_exception());
+    fail(jobs, Failure(SQLITE_INTERNAL, unexpected.what()));
     return;
   }
   for (const auto& job : jobs) {
@@ -211,9 +212,9 @@ void Writer::boundWal() {
   }
 }
 
-void Writer::fail(std::deque<JobPtr>& jobs, const std::exception_ptr& failure) {
+void Writer::fail(std::deque<JobPtr>& jobs, const Failure& failure) {
   for (const auto& job : jobs) {
-    job->failure = failure;
+    job->failure = std::make_exception_ptr(failure.toError());
     finish(*job);
   }
 }

@@ -64,7 +64,7 @@ class Writer {
   void inspectAll(std::deque<JobPtr>& jobs);
   void ensureSession();
   void boundWal();
-  void fail(std::deque<JobPtr>& jobs, const std::exception_ptr& failure);
+  void fail(std::deque<JobPtr>& jobs, const Failure& failure);
   static void finish(Job& job);
 
   const std::string path_;
