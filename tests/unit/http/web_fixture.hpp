@@ -109,10 +109,7 @@ struct Site {
                                                      RoutingConfig{});
   delivery::Intake intake{*store, directory, policy, clock, logger};
   delivery::DeliveryEngine engine{*store, providers, connections, clock, random, logger, {}};
-  Services services{.site = {.publicUrl = "http://localhost:8000",
-                             .frontendUrl = "http://localhost:3000",
-                             .allowedOrigins = {"http://localhost:3000"},
-                             .listenOrigins = listenOrigins({"127.0.0.1:8000", "127.0.0.1:3000"}, {8000, 3000})},
+  Services services{.site = options(),
                     .store = *store,
                     .providers = providers,
                     .connections = connections,
@@ -135,6 +132,16 @@ struct Site {
   LoginThrottle throttle{clock};
   Pages pages{services, authenticator, sessions, origins, passwords, throttle};
   Person john{"john", "John Smith", "john@example.com", "customer", "Europe/London", {}};
+
+  static inline const std::string kBrowser = std::string(43, 'b');
+  static SiteOptions options() {
+    SiteOptions options;
+    options.publicUrl = "http://localhost:8000";
+    options.frontendUrl = "http://localhost:3000";
+    options.allowedOrigins = {"http://localhost:3000"};
+    options.listenOrigins = listenOrigins({"127.0.0.1:8000", "127.0.0.1:3000"}, {8000, 3000});
+    return options;
+  }
 
   Site() { store->putPerson(john, passwords.hash("correct horse")); }
 
@@ -164,9 +171,9 @@ struct Site {
 
   /// john's connection, finished; its id.
   std::int64_t connect(AgreeableProvider& provider) {
-    connections.oauth().begin(john, std::nullopt, provider.info().id, "browser");
+    connections.oauth().begin(john, std::nullopt, provider.info().id, kBrowser);
     const auto result =
-        connections.oauth().callback(provider.info().id, {{"state", provider.state}, {"code", "c"}}, "browser", {});
+        connections.oauth().callback(provider.info().id, {{"state", provider.state}, {"code", "c"}}, kBrowser, {});
     REQUIRE(result.error == "");
     return result.connectionId;
   }
@@ -180,6 +187,7 @@ struct Site {
     placement.entry.location = location;
     placement.entry.time = {false, utcToLocal(start, "UTC"), utcToLocal(start + 3600000, "UTC"), "UTC",
                             start, start + 3600000};
+    placement.revision = 1;
     placement.contentHash = contentHash(placement.entry);
     return store->putCustomEntry(placement, clock.now());
   }

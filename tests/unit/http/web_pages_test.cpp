@@ -98,12 +98,9 @@ TEST_CASE("Logging out needs the page's own token and ends the session") {
   CHECK(site.get("/settings/calendar", session).status == 200);
 
   const auto page = site.get("/settings/calendar", session).body;
-  const auto at = page.find("name=\"form_token\" value=\"");
-  REQUIRE(at != std::string::npos);
-  const auto begin = at + 25;
-  const auto token =
-      page.substr(page.find("value=\"", at) + 7, page.find('"', begin + 1) - page.find("value=\"", at) - 7);
-  const auto answer = site.send("POST", "/logout", session, "form_token=" + token);
+  std::smatch found;
+  REQUIRE(std::regex_search(page, found, std::regex("name=\"form_token\" value=\"([^\"]+)\"")));
+  const auto answer = site.send("POST", "/logout", session, "form_token=" + found[1].str());
   CHECK(answer.status == 303);
   CHECK(headerOf(answer, "Location") == "/login");
   CHECK_THAT(headerOf(answer, "Set-Cookie"), Contains("Max-Age=0"));
