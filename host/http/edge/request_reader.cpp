@@ -295,14 +295,15 @@ bool RequestReader::checkTarget() {
       break;
     }
   request_.segments.clear();
-  if (target == "*" && request_.method == "OPTIONS") {
+  const std::string_view whole = target;
+  if (whole == "*" && request_.method == "OPTIONS") {
     request_.path = "*";
     return true;
   }
-  std::size_t question = target.find('?');
-  std::string_view rawPath = std::string_view(target).substr(0, question);
-  if (question != std::string::npos)
-    request_.query = target.substr(question + 1);
+  std::size_t question = whole.find('?');
+  std::string_view rawPath = whole.substr(0, question);
+  if (question != std::string_view::npos)
+    request_.query = whole.substr(question + 1);
   bool fine = !rawPath.empty() && rawPath.front() == '/' && rawPath.find('#') == std::string_view::npos &&
               request_.query.find('#') == std::string::npos;
   if (fine) {
