@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 64;        ///< events routed in one transaction
 constexpr auto kRetryPause = std::chrono::seconds(1);
+constexpr const char* kDecidedUnder = "decided_under"; ///< policy and directory of the last complete reevaluation
 
 } // namespace
 
@@ -22,7 +23,14 @@ Intake::~Intake() {
 }
 
 void Intake::start() {
+  // What was decided under other policies, or before somebody changed, is decided again.
+  if (store_.meta(kDecidedUnder).value_or("") != circumstances())
+    reevaluateAll();
   thread_ = std::thread([this] { run(); });
+}
+
+std::string Intake::circumstances() const {
+  return policy()->digest() + "/" + std::to_string(store_.directoryVersion());
 }
 
 void Intake::stop() {
@@ -249,9 +257,11 @@ void Intake::announce(const std::vector<JournaledEvent>& batch) {
 
 bool Intake::reevaluateSome() {
   std::string after;
+  const std::string under = circumstances();
   {
     const std::lock_guard lock(mutex_);
     if (reevaluate_) {
+      reevaluatedUnder_ = under;
       reevaluate_ = false;
       reevaluating_ = true;
       reevaluatedUpTo_.clear();
@@ -273,14 +283,24 @@ bool Intake::reevaluateSome() {
       }
     }
   }
-  const std::lock_guard lock(mutex_);
-  reevaluated_ += static_cast<std::int64_t>(ids.size());
-  if (ids.size() < kBatch) {
-    reevaluating_ = false;
-    logger_.info("all open appointments were decided again", {{"appointments", std::to_string(reevaluated_)}});
-  } else {
-    reevaluatedUpTo_ = ids.back();
+  const bool complete = ids.size() < kBatch;
+  bool current = false;
+  std::int64_t total = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    total = reevaluated_ += static_cast<std::int64_t>(ids.size());
+    if (complete)
+      reevaluating_ = false;
+    else
+      reevaluatedUpTo_ = ids.back();
+    current = complete && !reevaluate_;
+    after = reevaluatedUnder_;
   }
+  if (complete)
+    logger_.write(total > 0 ? Logger::Level::info : Logger::Level::debug, "all open appointments were decided again",
+                  {{"appointments", std::to_string(total)}});
+  if (current)
+    store_.setMeta(kDecidedUnder, after);
   return true;
 }
 

@@ -69,6 +69,7 @@ class Intake {
   void giveUp(const JournaledEvent& event, const std::string& reason);
   void announce(const std::vector<JournaledEvent>& batch);
   bool reevaluateSome();
+  std::string circumstances() const;
 
   store::Store& store_;
   DirectoryCache& directory_;
@@ -85,6 +86,7 @@ class Intake {
   bool stopping_ = false;
   bool reevaluate_ = false;
   std::string reevaluatedUpTo_;
+  std::string reevaluatedUnder_;
   bool reevaluating_ = false;
   std::int64_t reevaluated_ = 0;
   std::unordered_set<std::int64_t> waitedFor_; ///< positions that somebody waits for

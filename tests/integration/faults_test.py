@@ -25,7 +25,7 @@ class Faults(InstallationTest):
         for i in range(1, 101):
             last = self.box.send("appointment.updated", version=2 + i, service={"name": f"edit {i}"})
         self.box.settled(last)
-        writes = [r for r in self.box.sandbox.control("GET", "requests")["requests"] if r["method"] in ("PUT", "PATCH", "POST")]
+        writes = [r for r in self.box.sandbox.control("GET", "requests") if r["method"] in ("PUT", "PATCH", "POST")]
         self.assertEqual(len(writes), 1, writes)
         self.assertIn("edit 100", str(self.live("google")))
 
@@ -38,16 +38,16 @@ class Faults(InstallationTest):
                 self.box.settled(self.box.send("order.confirmed", id=f"A-{provider}-{effect}"))
             self.heal()
         eventually(lambda: len(self.live("google")) == 6, f"six entries in Google, {len(self.live('google'))} seen")
-        eventually(lambda: len(self.live("outlook")) == 3, f"three in Outlook, {len(self.live('outlook'))} seen")
+        eventually(lambda: len(self.live("outlook")) == 6, f"and in Outlook, {len(self.live('outlook'))} seen")
 
     def test_the_provider_is_down_and_back_and_the_other_is_not_held_up(self):
         self.box.connect("john", "google")
         self.box.connect("sarah", "outlook")
         self.fault(provider="google", path="/google/*", effect="status", status=500, count=0)
         self.box.send("order.confirmed")
-        self.box.settled(self.box.send("appointment.assigned", staff=[{"id": "sarah", "name": "Sarah Jones"}],
-                                       customer={"id": "someone"}))
-        self.assertEqual(len(self.live("outlook", "sarah")), 1)
+        self.box.send("appointment.assigned")
+        eventually(lambda: len(self.live("outlook", "sarah")) == 1, "the other provider's entry arrives")
+        self.assertEqual(self.live("google"), [])
         john = self.box.login("john")
         status = eventually(lambda: (lambda s: s if s["last_sync_error"] else None)(self.box.status(john, "google")),
                             "the status names the error")
@@ -59,7 +59,7 @@ class Faults(InstallationTest):
         self.box.connect("john", "outlook")
         self.fault(provider="outlook", path="/outlook/v1.0/*", effect="status", status=429, headers={"Retry-After": "2"}, count=1)
         self.box.settled(self.box.send("order.confirmed"))
-        seen = [r for r in self.box.sandbox.control("GET", "requests")["requests"] if "/v1.0/me/" in r["path"] and r["method"] == "POST"]
+        seen = [r for r in self.box.sandbox.control("GET", "requests") if "/v1.0/me/" in r["path"] and r["method"] == "POST"]
         self.assertEqual([r["status"] for r in seen], [429, 201], seen)
         self.assertGreaterEqual(seen[1]["time_ms"] - seen[0]["time_ms"], 2000)
 

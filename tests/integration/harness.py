@@ -296,8 +296,9 @@ class Installation:
         assert answer.status == 200, answer
         return next(p for p in answer.json["providers"] if p["provider"] == provider)
 
-    def titles(self, provider, account):
-        return sorted(e.get("summary") or e.get("subject") for e in self.sandbox.entries(provider, account))
+    def titles_of(self, provider, account):
+        return sorted(e["resource"].get("summary") or e["resource"].get("subject")
+                      for e in self.sandbox.entries(provider, account))
 
     def close(self):
         code = self.host.stop()
@@ -327,10 +328,6 @@ class InstallationTest(unittest.TestCase):
             self.assertIn(code, (0, -signal.SIGKILL), "the host stops cleanly")
             found = violations.get("violations", violations) if isinstance(violations, dict) else violations
             self.assertFalse(found, "nothing was done at a provider that calbridge must not do")
-
-    def wait_titles(self, provider, account, titles):
-        eventually(lambda: self.box.titles(provider, account) == sorted(titles),
-                   f"{account} at {provider} shows {titles}; shows {self.box.titles(provider, account)}")
 
 
 def main():

@@ -5,9 +5,6 @@ import unittest
 from harness import APPOINTMENT, InstallationTest, eventually, main
 
 
-def titles_of(entries):
-    return sorted(e["resource"].get("summary") or e["resource"].get("subject") for e in entries)
-
 
 class Journeys(InstallationTest):
     def connect_everybody(self):

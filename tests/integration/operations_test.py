@@ -131,19 +131,18 @@ class Operations(InstallationTest):
     def test_a_database_of_a_newer_version_is_refused(self):
         self.box.host.stop()
         import sqlite3
-        database = sqlite3.connect(self.box.folder + "/var/calbridge.db")
-        tables = database.execute("SELECT value FROM meta WHERE key='schema_version'").fetchall()
-        self.assertTrue(tables)
-        database.execute("UPDATE meta SET value='999' WHERE key='schema_version'")
-        database.commit()
-        database.close()
+        def set_version(version):
+            database = sqlite3.connect(self.box.folder + "/var/calbridge.db")
+            before = database.execute("PRAGMA user_version").fetchone()[0]
+            database.execute(f"PRAGMA user_version = {version}")
+            database.close()
+            return before
+
+        before = set_version(999)
         done = self.box.host.run("serve", check=False)
         self.assertEqual(done.returncode, 3)
-        self.assertIn("newer", done.stderr)
-        database = sqlite3.connect(self.box.folder + "/var/calbridge.db")
-        database.execute("UPDATE meta SET value=? WHERE key='schema_version'", tables[0])
-        database.commit()
-        database.close()
+        self.assertIn("newer version", done.stderr)
+        self.assertEqual(set_version(before), 999, "nothing was changed")
         self.box.host.start()
 
     def test_bulk_sync_by_an_admin_shows_progress(self):

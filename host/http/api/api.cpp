@@ -13,8 +13,11 @@ OriginOptions originOptions(const SiteOptions& site) {
 }
 
 bool isApi(const Request& request) {
-  return request.path.starts_with("/api/") || request.path == "/healthz" || request.path == "/readyz" ||
-         request.path == "/metrics";
+  if (request.segments.empty())
+    return false;
+  const auto& first = request.segments.front();
+  return first == "api" ||
+         (request.segments.size() == 1 && (first == "healthz" || first == "readyz" || first == "metrics"));
 }
 
 void authorize(const Route& route, const Identity& identity) {
