@@ -1,4 +1,5 @@
 """Connecting, refusing, losing and giving up a calendar."""
+import sqlite3
 import urllib.parse
 
 from harness import Client, InstallationTest, eventually, main
@@ -95,7 +96,6 @@ class Connections(InstallationTest):
         self.assertEqual(john("POST", "/api/calendar/google/disconnect/", {"events": "keep"}).status, 200)
         self.assertFalse(self.box.status(john, "google")["connected"])
         self.box.host.stop()
-        import sqlite3
         rows = sqlite3.connect(self.box.folder + "/var/calbridge.db").execute("SELECT state, length(sealed) FROM connections").fetchall()
         self.assertEqual(rows, [("disconnected", 0)])
 
@@ -130,7 +130,6 @@ class Connections(InstallationTest):
         self.assertEqual(self.box.app("GET", "/api/people/john/").status, 404)
         self.assertEqual(john("GET", "/api/session/").status, 401)
         self.box.host.stop()
-        import sqlite3
         database = sqlite3.connect(self.box.folder + "/var/calbridge.db")
         for table in ("connections", "deliveries", "placements", "sessions"):
             self.assertEqual(database.execute(f"SELECT count(*) FROM {table}").fetchone(), (0,), table)

@@ -1,6 +1,6 @@
 """The guide's scenarios: a customer on Google, a staff member on Outlook, a manager on .ics, an admin on Google."""
+import json
 import re
-import unittest
 
 from harness import APPOINTMENT, InstallationTest, eventually, main
 
@@ -104,7 +104,6 @@ class Journeys(InstallationTest):
         event = self.box.event("order.confirmed")
         self.box.post(event)
         headers = {"Content-Type": "application/cloudevents+json"}
-        import json
         again = self.box.app("POST", "/api/events/", json.dumps(event), headers)
         self.assertEqual((again.status, again.json["duplicate"]), (202, True))
         event["data"]["appointment"]["service"] = {"name": "Something else"}

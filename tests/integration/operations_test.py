@@ -4,11 +4,10 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
+import sqlite3
 import tempfile
-import unittest
 
-from harness import APPOINTMENT, BINARY, Client, Host, InstallationTest, SOURCE, eventually, free_port, main
+from harness import Client, Host, InstallationTest, SOURCE, eventually, free_port, main
 
 
 class Operations(InstallationTest):
@@ -130,7 +129,6 @@ class Operations(InstallationTest):
 
     def test_a_database_of_a_newer_version_is_refused(self):
         self.box.host.stop()
-        import sqlite3
         def set_version(version):
             database = sqlite3.connect(self.box.folder + "/var/calbridge.db")
             before = database.execute("PRAGMA user_version").fetchone()[0]
