@@ -16,7 +16,7 @@ const build = path.resolve(process.argv[2] ?? path.join(source, 'build/dev'));
 const artifacts = path.join(build, 'artifacts');
 const site = new Installation(build, source);
 const gmail = 'john@gmail.example';
-const patience = 15000; // ms that anything may take before it counts as not happening
+const patience = 30000; // ms that anything may take before it counts as not happening
 
 const launching = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -239,7 +239,11 @@ test('one can write an entry of one\'s own, change it and delete it', async () =
   noComplaints();
 });
 
-test('everything is readable in light and in dark, and fits a narrow phone', async () => {
+test('everything is readable in light and in dark, and fits a narrow phone', async (t) => {
+  t.after(async () => {
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+    await page.setViewportSize({ width: 1180, height: 860 });
+  });
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     assert.deepEqual(await page.evaluate(contrastProblems), [], colorScheme);
@@ -253,7 +257,6 @@ test('everything is readable in light and in dark, and fits a narrow phone', asy
   assert.deepEqual(await page.evaluate(sidewaysOverflow), []);
   await picture('disconnect-phone');
   await page.keyboard.press('Escape');
-  await page.setViewportSize({ width: 1180, height: 860 });
   noComplaints();
 });
 

@@ -36,8 +36,8 @@ std::string originOf(const Url& url) {
 }
 
 /// Cookies belong to a host name, so a log-in at 127.0.0.1 is not seen by the provider's redirect to localhost. A page
-/// that is opened under another name of our own loopback listeners is therefore sent to the configured one. Only then:
-/// behind a reverse proxy the Host header may name anything. Returns the origin to go to.
+/// that is opened under another name of our own loopback listeners is therefore sent to the configured one before the
+/// log-in. Only then: behind a reverse proxy the Host header may name anything. Returns the origin to go to.
 std::optional<std::string> properOrigin(const Request& request, const SiteOptions& site) {
   const auto publicUrl = parseUrl(site.publicUrl);
   auto proper = parseUrl(site.frontendUrl);
@@ -133,9 +133,6 @@ Response Pages::answer(Request& request) {
   if (path != "/" && path != kLogIn && path != kSettings && path != "/settings" && !logOut)
     return errorPage(404, "There is nothing here", "The address may be mistyped, or the page is gone.");
 
-  if (reading)
-    if (const auto origin = properOrigin(request, services_.site))
-      return personal(Response::redirect(*origin + request.target));
   if (logOut) {
     if (reading)
       return seeOther(kSettings);
@@ -147,6 +144,9 @@ Response Pages::answer(Request& request) {
     return only(path == kLogIn ? "GET, HEAD, POST" : "GET, HEAD");
 
   const Identity identity = identify(request);
+  if (!identity.person) // whoever is logged in under this name already stays
+    if (const auto origin = properOrigin(request, services_.site))
+      return personal(Response::redirect(*origin + request.target));
   if (path == kLogIn)
     return showLogIn(identity);
   if (!identity.person)

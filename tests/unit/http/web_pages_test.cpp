@@ -166,6 +166,10 @@ TEST_CASE("A page opened under another name of our own listeners moves to the co
     CHECK(at("127.0.0.1:9999", "/settings/calendar") == "/login");
     CHECK(at("localhost:8000", "/settings/calendar") == "/login");
   }
+  SECTION("nor is anybody moved who is logged in under that name") {
+    const auto session = site.logIn();
+    CHECK(site.send("GET", "/settings/calendar", session, "", {{"Host", "127.0.0.1:3000"}}).status == 200);
+  }
   SECTION("and nobody is sent to a public address that this host may not listen on itself") {
     site.services.site.frontendUrl = site.services.site.publicUrl = "https://calendar.example.com";
     CHECK(at("127.0.0.1:3000", "/settings/calendar") == "/login");
