@@ -125,6 +125,12 @@ std::string_view reasonPhrase(int status) {
   }
 }
 
+// Not inline: g++ 12 sees an overlap in the moved strings that is not there.
+Response& Response::header(std::string name, std::string value) {
+  headers.emplace_back(std::move(name), std::move(value));
+  return *this;
+}
+
 Response Response::json(int status, const nlohmann::json& body) {
   Response response{.status = status};
   response.header("Content-Type", "application/json");

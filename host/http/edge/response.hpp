@@ -33,10 +33,7 @@ struct Response {
   bool close = false;                              ///< end the connection after this answer
   std::function<void(Wire&)> takeOver{}; ///< when set, nothing else is sent; the connection closes when it returns
 
-  Response& header(std::string name, std::string value) {
-    headers.emplace_back(std::move(name), std::move(value));
-    return *this;
-  }
+  Response& header(std::string name, std::string value);
   /// The body that will be sent.
   const std::string& content() const { return sharedBody ? *sharedBody : body; }
 
