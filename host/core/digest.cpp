@@ -1,14 +1,17 @@
 #include "core/digest.hpp"
+#include "core/error.hpp"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 
 namespace calbridge {
 namespace {
 
 constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::size_t kSha256Bytes = 32;
 constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string encode(std::string_view data, std::string_view alphabet, bool pad) {
@@ -32,20 +35,24 @@ std::string encode(std::string_view data, std::string_view alphabet, bool pad) {
 } // namespace
 
 std::string sha256(std::string_view data) {
-  std::string out(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-         reinterpret_cast<unsigned char*>(out.data()));
+  // OpenSSL 3 looks its algorithms up by name for every one-shot digest; fetched once, a short digest takes a third.
+  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> kSha256(EVP_MD_fetch(nullptr, "SHA256", nullptr),
+                                                                       &EVP_MD_free);
+  std::string out(kSha256Bytes, '\0');
+  if (!kSha256 || EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr,
+                             kSha256.get(), nullptr) != 1)
+    throw Error("digest_failed", "OpenSSL gave no SHA-256");
   return out;
 }
 
 std::string hexEncode(std::string_view data) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  out.reserve(data.size() * 2);
+  std::string out(data.size() * 2, '\0');
+  char* at = out.data();
   for (const char c : data) {
     const auto byte = static_cast<unsigned char>(c);
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15u];
+    *at++ = kHex[byte >> 4];
+    *at++ = kHex[byte & 15u];
   }
   return out;
 }

@@ -40,7 +40,28 @@ Entry entryFromJson(const nlohmann::json& json) {
 }
 
 std::string contentHash(const Entry& entry) {
-  return sha256Hex(toJson(entry).dump());
+  std::string fields;
+  fields.reserve(256 + entry.title.size() + entry.description.size() + entry.location.size() + entry.url.size());
+  const auto add = [&](std::string_view field) { // the length keeps neighbours apart
+    fields.append(std::to_string(field.size())).append(":").append(field);
+  };
+  add(entry.title);
+  add(entry.description);
+  add(entry.location);
+  add(entry.time.allDay ? "day" : "time");
+  add(entry.time.start);
+  add(entry.time.end);
+  add(entry.time.timezone);
+  add(std::to_string(entry.time.startUtc));
+  add(std::to_string(entry.time.endUtc));
+  add(std::to_string(entry.reminders.size()));
+  for (const int minutes : entry.reminders)
+    add(std::to_string(minutes));
+  add(entry.showAs);
+  add(entry.visibility);
+  add(entry.status);
+  add(entry.url);
+  return sha256Hex(fields);
 }
 
 } // namespace calbridge
