@@ -10,6 +10,7 @@ std::vector<plugins::ProviderSpec> providerSpecs(const Configuration& configurat
     plugins::ProviderSpec spec;
     spec.id = provider.id;
     spec.plugin = provider.plugin;
+    spec.label = provider.label;
     spec.settings = provider.settings;
     if (const auto it = configuration.secrets.providers.find(provider.id);
         it != configuration.secrets.providers.end()) {

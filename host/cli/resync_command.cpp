@@ -15,7 +15,8 @@ struct Arguments {
 int resync(Context& context, const Arguments& arguments) {
   const Configuration configuration = context.load();
   std::vector<std::string> people;
-  for (const auto& person : context.program.control(configuration, {{"command", "people.list"}}).at("people"))
+  const json directory = context.program.control(configuration, {{"command", "people.list"}});
+  for (const auto& person : directory.at("people"))
     if ((arguments.person.empty() || person.at("id") == arguments.person) &&
         (arguments.role.empty() || person.at("role") == arguments.role))
       people.push_back(person.at("id"));

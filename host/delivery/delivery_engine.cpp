@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace calbridge::delivery {
 namespace {
@@ -63,6 +64,7 @@ void DeliveryEngine::stop() {
     stopping_ = true;
   }
   signal_.notify_all();
+  closing_.notify_all();
   if (!dispatcher_.joinable())
     return;
   store_.onCommit({});
@@ -94,9 +96,11 @@ void DeliveryEngine::stop() {
 void DeliveryEngine::wake() {
   {
     const std::lock_guard lock(mutex_);
+    if (due_)
+      return; // said already
     due_ = true;
   }
-  signal_.notify_all();
+  signal_.notify_one();
 }
 
 bool DeliveryEngine::takeRoom(std::int64_t connectionId, const std::string& provider) {
@@ -118,6 +122,17 @@ void DeliveryEngine::giveRoom(std::int64_t connectionId) {
     inFlight_.erase(it);
 }
 
+void DeliveryEngine::giveBackUnused(std::vector<std::int64_t> taken, std::span<const DeliveryTask> claimed) {
+  if (taken.size() == claimed.size())
+    return;
+  for (const auto& task : claimed)
+    if (const auto used = std::find(taken.begin(), taken.end(), task.connectionId); used != taken.end())
+      taken.erase(used);
+  const std::lock_guard lock(mutex_);
+  for (const std::int64_t connection : taken)
+    giveRoom(connection);
+}
+
 void DeliveryEngine::dispatch() {
   for (;;) {
     std::size_t limit = 0;
@@ -133,12 +148,18 @@ void DeliveryEngine::dispatch() {
     }
     TimeMs pause = options_.sweepMs;
     bool failed = false;
+    std::vector<std::int64_t> taken; // room, by connection, of the claim under way
     if (limit > 0) {
       try {
         limit = std::min(limit, kClaimAtOnce);
-        auto claim = store_.claimDeliveries(
-            clock_.now(), limit, options_.leaseMs,
-            [this](std::int64_t connection, const std::string& provider) { return takeRoom(connection, provider); });
+        auto claim = store_.claimDeliveries(clock_.now(), limit, options_.leaseMs,
+                                            [&](std::int64_t connection, const std::string& provider) {
+                                              if (!takeRoom(connection, provider))
+                                                return false;
+                                              taken.push_back(connection);
+                                              return true;
+                                            });
+        giveBackUnused(std::exchange(taken, {}), claim.tasks);
         const bool full = claim.tasks.size() == limit;
         std::map<std::string, std::vector<DeliveryTask>> byProvider;
         for (auto& task : claim.tasks)
@@ -151,6 +172,7 @@ void DeliveryEngine::dispatch() {
           pause = std::clamp<TimeMs>(*claim.nextDue - clock_.now(), 1, options_.sweepMs);
       } catch (const std::exception& error) {
         failed = true;
+        giveBackUnused(std::move(taken), {});
         logger_.error("due deliveries cannot be read; tried again in a second", {{"reason", error.what()}});
         pause = 1000;
       }
@@ -195,7 +217,7 @@ DeliveryOutcome DeliveryEngine::failure(const DeliveryTask& task, const Failure&
     const TimeMs pause = options_.retry.pause(failures, random_.unit(), wished);
     outcome.retryAt = now + pause;
     outcome.pauseUntil = now + (wished > 0 ? wished : pause); // the mailbox as a whole was told to wait
-    return outcome;
+    break;
   }
   case Status::notFound:
     outcome.retryAt = now + std::max(options_.retry.pause(failures, random_.unit(), wished), kCalendarGonePause);
@@ -266,6 +288,7 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
                   {{"person", task.personId},
                    {"provider", task.provider},
                    {"appointment", task.appointmentId},
+                   {"event", task.eventId},
                    {"reason", error.what()},
                    {"detail", known ? known->detail() : ""}});
     outcome = failure(task, Failure{Status::transient, "internal error", known ? known->code() : "internal", {}});
@@ -285,6 +308,7 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
                   {{"person", task.personId},
                    {"provider", task.provider},
                    {"appointment", task.appointmentId},
+                   {"event", task.eventId},
                    {"delivery", std::to_string(task.placementId) + "-" + std::to_string(task.connectionId)},
                    {"attempt", std::to_string(task.attempts + 1)},
                    {"code", outcome.errorCode},
@@ -293,9 +317,13 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
   switch (outcome.kind) {
   case Kind::delivered:
     ++lane.counters.delivered;
+    if (logger_.enabled(Logger::Level::debug))
+      say(Logger::Level::debug, "an entry was delivered");
     break;
   case Kind::removed:
     ++lane.counters.removed;
+    if (logger_.enabled(Logger::Level::debug))
+      say(Logger::Level::debug, "an entry was removed");
     break;
   case Kind::retry:
     ++lane.counters.retried;
@@ -321,7 +349,7 @@ void DeliveryEngine::recorded(const std::vector<DeliveryOutcome>& outcomes) {
       giveRoom(outcome.connectionId);
     due_ = true;
   }
-  signal_.notify_all();
+  signal_.notify_one();
 }
 
 void DeliveryEngine::closeConnections() {
@@ -336,7 +364,7 @@ void DeliveryEngine::closeConnections() {
       pause = 1000;
     }
     std::unique_lock lock(mutex_);
-    signal_.wait_for(lock, std::chrono::milliseconds(pause), [this] { return stopping_; });
+    closing_.wait_for(lock, std::chrono::milliseconds(pause), [this] { return stopping_; });
     if (stopping_)
       return;
   }

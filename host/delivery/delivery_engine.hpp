@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -69,6 +70,8 @@ class DeliveryEngine {
   void closeConnections();
   bool takeRoom(std::int64_t connectionId, const std::string& provider);
   void giveRoom(std::int64_t connectionId);
+  /// A candidate can go away before its claim is complete; its room must not stay taken.
+  void giveBackUnused(std::vector<std::int64_t> taken, std::span<const store::DeliveryTask> claimed);
 
   store::Store& store_;
   Providers& providers_;
@@ -84,7 +87,8 @@ class DeliveryEngine {
   std::atomic<bool> cancelled_{false};
 
   std::mutex mutex_;
-  std::condition_variable signal_;
+  std::condition_variable signal_;  ///< to the dispatcher
+  std::condition_variable closing_; ///< to the closer
   bool due_ = true;
   bool stopping_ = false;
   bool closingPending_ = true;                     ///< some connection may be closing

@@ -177,8 +177,19 @@ std::vector<JournaledEvent> Intake::readJournal() {
   }
   std::vector<JournaledEvent> batch;
   const auto rows = store_.unroutedEvents(0, kBatch);
-  for (const auto& row : rows)
-    batch.push_back({row.seq, parseEvent(nlohmann::json::parse(row.body))});
+  for (const auto& row : rows) {
+    // A row that an earlier version took and this one does not understand must not hold up those behind it.
+    JournaledEvent event{row.seq, {}};
+    try {
+      event.event = parseEvent(nlohmann::json::parse(row.body));
+    } catch (const std::exception& error) {
+      event.event.id = row.id;
+      event.event.source = row.source;
+      giveUp(event, error.what());
+      continue;
+    }
+    batch.push_back(std::move(event));
+  }
   const std::lock_guard lock(mutex_);
   if (rows.size() == kBatch)
     journalBehind_ = true;

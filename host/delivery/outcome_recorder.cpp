@@ -3,6 +3,14 @@
 #include <chrono>
 
 namespace calbridge::delivery {
+namespace {
+
+/// A transaction costs much the same for one outcome as for ten: what ends a moment later comes along. Nobody waits for
+/// it but further work of the same mailbox.
+constexpr auto kGather = std::chrono::milliseconds(2);
+constexpr std::size_t kEnough = 64;
+
+} // namespace
 
 OutcomeRecorder::OutcomeRecorder(store::Store& store, Logger& logger, Recorded recorded)
     : store_(store), logger_(logger), recorded_(std::move(recorded)), thread_([this] { run(); }) {}
@@ -12,13 +20,13 @@ OutcomeRecorder::~OutcomeRecorder() {
 }
 
 void OutcomeRecorder::add(store::DeliveryOutcome outcome) {
-  bool first = false;
+  bool worthAWord = false;
   {
     const std::lock_guard lock(mutex_);
-    first = waiting_.empty();
     waiting_.push_back(std::move(outcome));
+    worthAWord = waiting_.size() == 1 || waiting_.size() == kEnough;
   }
-  if (first)
+  if (worthAWord)
     ready_.notify_one();
 }
 
@@ -37,9 +45,12 @@ void OutcomeRecorder::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      ready_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      // What an earlier round could not store is a reason to go on, too.
+      ready_.wait(lock, [&] { return stopping_ || !waiting_.empty() || !batch.empty(); });
       if (waiting_.empty() && batch.empty())
         return;
+      if (batch.empty())
+        ready_.wait_for(lock, kGather, [this] { return stopping_ || waiting_.size() >= kEnough; });
       batch.insert(batch.end(), std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
       waiting_.clear();
     }

@@ -52,13 +52,14 @@ struct Working {
   }
 
   /// Carries one decision out. A batch raises a placement's revision once, however many of its events change it.
-  void apply(const routing::Decision& decision, TimeMs now) {
+  void apply(const routing::Decision& decision, const std::string& eventId, TimeMs now) {
     if (decision.action == routing::Action::none)
       return;
     auto& target = placement(decision.personId);
     const std::size_t index = placementOf.at(decision.personId);
     target.present = decision.action != routing::Action::remove;
     target.route = decision.route;
+    target.eventId = eventId;
     target.decidedAt = now;
     target.revision = storedRevision[index] + 1;
     if (decision.entry) {
@@ -143,7 +144,7 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
         record.snapshot = appointment.data;
       }
       for (const auto& decision : result.decisions)
-        working.apply(decision, now);
+        working.apply(decision, event.id, now);
       results.push_back(describe(result, appointment.id, working));
     }
     write.events.push_back({seq, std::move(results)});
@@ -163,7 +164,7 @@ store::RoutingWrite Planner::replan(std::vector<store::AppointmentState> states,
     const auto current = working.current();
     const auto result = routing::reevaluate(*policy_, *directory_, *working.newest, working.memory, current);
     for (const auto& decision : result.decisions)
-      working.apply(decision, now);
+      working.apply(decision, {}, now);
   }
   collect(write, all);
   return write;

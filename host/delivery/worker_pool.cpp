@@ -8,6 +8,8 @@ namespace calbridge::delivery {
 namespace {
 
 constexpr std::size_t kFewThreads = 16;
+constexpr std::size_t kFewWaiting = 64; ///< beyond one for each thread, up to
+constexpr std::size_t kMostWaiting = 256;
 constexpr auto kIdleTime = std::chrono::seconds(10);
 /// More pushes a second than one machine can make: with a push of t milliseconds, t * kRate / 1000 threads keep up.
 constexpr double kRate = 20000;
@@ -32,8 +34,10 @@ std::size_t WorkerPool::target() const {
 std::size_t WorkerPool::room() const {
   const std::lock_guard lock(mutex_);
   const std::size_t busy = threads_ - idle_ + queue_.size();
-  const std::size_t welcome = 2 * target() + 16; // some wait, so that no thread does
-  return stopping_ || busy >= welcome ? 0 : welcome - busy;
+  // Some tasks wait, so that no thread does. They are asked for again when half of them are gone and not one by one:
+  // a claim costs much the same for one as for many.
+  const std::size_t waiting = std::min(target(), kMostWaiting) + kFewWaiting;
+  return stopping_ || busy >= target() + waiting / 2 ? 0 : target() + waiting - busy;
 }
 
 std::size_t WorkerPool::inFlight() const {

@@ -1,6 +1,6 @@
 #include "plugins/call_services.hpp"
 
-#include "calbridge/json.hpp"
+#include "calbridge/json_scanner.hpp"
 #include "core/error.hpp"
 #include "plugins/redaction.hpp"
 
@@ -40,6 +40,18 @@ FailureWords wordsFor(const HttpFailure& failure) {
 
 /// {"method","url","headers":[["Name","value"],…]}. Throws sdk::Problem naming what is wrong.
 HttpRequest readRequest(std::string_view head) {
+  HttpRequest request;
+  sdk::JsonScanner scanner(head);
+  const bool scanned = scanner.object([&](std::string_view key) {
+    return key == "method"    ? scanner.text(request.method)
+           : key == "url"     ? scanner.text(request.url)
+           : key == "headers" ? scanner.pairs(request.headers)
+                              : scanner.skip();
+  });
+  if (scanned && scanner.finished() && !request.method.empty() && !request.url.empty()) {
+    return request;
+  }
+  request = {};
   sdk::Json json = sdk::parseJson(head, sdk::Status::invalidRequest, "the HTTP request's head");
   const auto wrong = [](const char* what) {
     return sdk::Problem(sdk::Status::invalidRequest, std::string("the HTTP request's head ") + what);
@@ -48,7 +60,6 @@ HttpRequest readRequest(std::string_view head) {
       !json["url"].is_string()) {
     throw wrong("needs the strings method and url");
   }
-  HttpRequest request;
   request.method = std::move(json["method"].get_ref<std::string&>());
   request.url = std::move(json["url"].get_ref<std::string&>());
   if (const auto headers = json.find("headers"); headers != json.end()) {

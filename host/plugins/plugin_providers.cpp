@@ -79,7 +79,7 @@ class Builder {
     const Manifest& manifest = library->manifest();
     ProviderInfo info;
     info.id = spec_.id;
-    info.label = manifest.name;
+    info.label = spec.label.empty() ? manifest.name : spec.label;
     info.version = manifest.version;
     info.capabilities = manifest.capabilities;
     info.mailboxConcurrency = manifest.mailboxConcurrency;

@@ -15,6 +15,7 @@ namespace calbridge::plugins {
 struct ProviderSpec {
   std::string id;     ///< key under "providers"
   std::string plugin; ///< name or absolute path of the library
+  std::string label;  ///< for people; empty: the plugin's own name
   nlohmann::json settings = nlohmann::json::object();
   std::string clientId; ///< empty when the environment has none
   std::string clientSecret;

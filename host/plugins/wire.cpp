@@ -1,6 +1,6 @@
 #include "plugins/wire.hpp"
 
-#include "calbridge/json.hpp"
+#include "calbridge/json_scanner.hpp"
 #include "core/url.hpp"
 #include "plugins/redaction.hpp"
 
@@ -203,6 +203,20 @@ Outcome<Grant> grantFromWire(const Reply& reply, TimeMs now, bool account, Secre
 }
 
 Outcome<PushReply> pushFromWire(const Reply& reply, bool identified, Secrets secrets) {
+  if (reply.status == Status::ok) { // the usual form, without a document
+    PushReply pushed;
+    sdk::JsonScanner scanner(reply.body);
+    const bool scanned = scanner.object([&](std::string_view key) {
+      return key == "provider_event_id" ? scanner.text(pushed.providerEventId)
+             : key == "etag"            ? scanner.text(pushed.etag)
+             : key == "link"            ? scanner.text(pushed.link)
+             : key == "rendering"       ? scanner.text(pushed.rendering)
+                                        : scanner.skip();
+    });
+    if (scanned && scanner.finished() && (!identified || !pushed.providerEventId.empty())) {
+      return pushed;
+    }
+  }
   return outcome<PushReply>(reply, secrets, [&](json& object) {
     PushReply pushed;
     pushed.providerEventId = text(object, "provider_event_id", identified);

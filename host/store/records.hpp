@@ -60,6 +60,7 @@ struct PlacementRecord {
   std::string personId;
   bool present = true;
   std::string route;         ///< the route that decided last
+  std::string eventId;       ///< of the event that decided last; empty: a policy change or the person did
   std::int64_t revision = 0; ///< grows with every change of presence or content
   TimeMs decidedAt = 0;
   Entry entry;
@@ -119,6 +120,7 @@ struct DeliveryTask {
   bool wanted = true;        ///< false: the entry has to go
   std::int64_t revision = 0; ///< of the placement, what this attempt applies
   TimeMs decidedAt = 0;
+  std::string eventId; ///< of the event that decided, for the log
   Entry entry;
   std::string contentHash;
   std::string providerEventId;

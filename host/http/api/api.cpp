@@ -20,6 +20,12 @@ bool isApi(const Request& request) {
          (request.segments.size() == 1 && (first == "healthz" || first == "readyz" || first == "metrics"));
 }
 
+/// A feed's path is a secret, and nobody's query belongs into a log (a callback's holds a code).
+std::string loggedPath(const Request& request) {
+  const bool feed = request.segments.size() > 2 && request.segments[2] == "feed";
+  return feed ? "/api/calendar/feed/(secret).ics" : request.path;
+}
+
 void authorize(const Route& route, const Identity& identity) {
   switch (route.access) {
   case Access::open:
@@ -39,7 +45,10 @@ void authorize(const Route& route, const Identity& identity) {
 
 Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t()> openConnections)
     : services_(services), appKeys_(services.store, services.clock),
-      jwt_({.secret = services.site.jwtSecret, .jwksFile = services.site.jwksFile}, services.clock, services.logger),
+      jwt_({.secret = services.site.jwtSecret,
+            .jwksFile = services.site.jwksFile,
+            .audiences = {"calbridge", services.site.publicUrl}},
+           services.clock, services.logger),
       sessions_(
           services.store, services.clock, services.random,
           {.lifetimeMs = services.site.sessionLifetimeMs, .secure = services.site.publicUrl.starts_with("https:")}),
@@ -63,6 +72,12 @@ Response Api::handle(Request& request) {
   response.header("X-Content-Type-Options", "nosniff");
   response.header("X-Request-Id", request.requestId);
   ++counters_.byClass[static_cast<std::size_t>(response.status / 100 % 6)];
+  if (services_.logger.enabled(Logger::Level::debug))
+    services_.logger.debug("answered", {{"request", request.requestId},
+                                        {"method", request.method},
+                                        {"path", loggedPath(request)},
+                                        {"status", std::to_string(response.status)},
+                                        {"address", request.peerAddress}});
   return response;
 }
 

@@ -16,6 +16,12 @@ constexpr int kRoutingSlices = 40;
 Response postEvents(Services& services, Exchange& exchange) {
   const auto read = readEvents(exchange.request);
   const auto accepted = services.intake.accept(read.events, read.batch);
+  if (services.logger.enabled(Logger::Level::debug))
+    for (const auto& event : accepted)
+      services.logger.debug("an event was accepted", {{"request", exchange.request.requestId},
+                                                      {"event", event.id},
+                                                      {"source", event.source},
+                                                      {"duplicate", event.duplicate ? "yes" : ""}});
   const auto describe = [](const delivery::Intake::Accepted& event) {
     return json{{"id", event.id}, {"source", event.source}, {"accepted", true}, {"duplicate", event.duplicate}};
   };

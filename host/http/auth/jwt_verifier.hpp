@@ -14,7 +14,7 @@ class JwtKeySet;
 class JwtKeyFile;
 
 struct JwtOptions {
-  std::string secret;   ///< HS256; at least 32 bytes, or empty: no HS256
+  std::string secret;   ///< HS256; should have 32 bytes (a shorter one is warned about); empty: no HS256
   std::string jwksFile; ///< path of an RFC 7517 key set for RS256 and ES256, or empty: none
   /// A token that names audiences (`aud`) must name one of these; one without `aud` is for us (RFC 7519 section 4.1.3).
   std::vector<std::string> audiences{"calbridge"};
@@ -23,8 +23,8 @@ struct JwtOptions {
 /// Verifies bearer tokens that the application signed (RFC 7515 compact form, RFC 7519, RFC 8725). Thread-safe.
 class JwtVerifier {
  public:
-  /// Reads the key file. `clock` and `logger` are borrowed. Throws Error("invalid_configuration") for a secret that is
-  /// too short and for a key file that cannot be read or holds no usable key, saying what to do.
+  /// Reads the key file. `clock` and `logger` are borrowed. Throws Error("invalid_configuration") for a
+  /// key file that cannot be read or holds no usable key, saying what to do.
   JwtVerifier(JwtOptions options, const Clock& clock, Logger& logger);
   ~JwtVerifier();
   JwtVerifier(const JwtVerifier&) = delete;

@@ -157,6 +157,7 @@ Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs 
             PlacementRecord placement = readPlacement(row);
             task.appointmentId = std::move(placement.appointmentId);
             task.decidedAt = placement.decidedAt;
+            task.eventId = std::move(placement.eventId);
             task.entry = std::move(placement.entry);
             task.contentHash = std::move(placement.contentHash);
           },

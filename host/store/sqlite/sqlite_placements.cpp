@@ -91,6 +91,7 @@ PlacementRecord readPlacement(Row& row) {
   e.visibility = row.text();
   e.status = row.text();
   e.url = row.text();
+  p.eventId = row.text();
   return p;
 }
 
@@ -117,13 +118,13 @@ std::int64_t SqliteStore::storePlacement(Session& session, const PlacementRecord
     const auto changed = session["placements_change"].run(
         p.id, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
         e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc, e.time.endUtc, reminders, e.showAs,
-        e.visibility, e.status, e.url);
+        e.visibility, e.status, e.url, p.eventId);
     return changed > 0 ? p.id : 0;
   }
   session["placements_add"].one([&](Row& row) { id = row.integer(); }, p.kind, p.appointmentId, p.personId, p.present,
                                 p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
                                 e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
-                                e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url);
+                                e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url, p.eventId);
   return id;
 }
 

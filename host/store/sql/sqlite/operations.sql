@@ -92,7 +92,7 @@ SELECT seq, source, event_id, type, time, received_at, routed, result, body FROM
   seq DESC LIMIT 1
 
 -- name: events_routed
-UPDATE events SET routed = 1, result = ?2 WHERE seq = ?1
+UPDATE events SET routed = 1, result = ?2 WHERE seq = ?1 AND routed = 0
 
 -- -------- appointments and placements --------
 
@@ -113,17 +113,17 @@ SELECT id FROM appointments WHERE id > ?2 AND end_utc > ?1 ORDER BY id LIMIT ?3
 
 -- name: placements_of_appointment
 SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title, description,
-  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url FROM
+  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
   placements WHERE appointment_id = ?1 AND kind = 'appointment' ORDER BY person_id
 
 -- name: placements_one
 SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title, description,
-  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url FROM
+  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
   placements WHERE appointment_id = ?2 AND person_id = ?3 AND kind = ?1
 
 -- name: placements_of_person
 SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title, description,
-  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url FROM
+  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
   placements
 WHERE person_id = ?1 AND end_utc > ?2 AND present = 1 ORDER BY start_utc, id LIMIT ?3
 
@@ -131,19 +131,20 @@ WHERE person_id = ?1 AND end_utc > ?2 AND present = 1 ORDER BY start_utc, id LIM
 -- Nothing for a person who has been erased meanwhile.
 INSERT INTO placements (kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title,
   description, location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility,
-  status, url)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22
+  status, url, event_id)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23
 WHERE EXISTS (SELECT 1 FROM people WHERE id = ?3)
 ON CONFLICT (appointment_id, person_id, kind) DO UPDATE SET present = ?4, route = ?5, revision = ?6, decided_at =
   ?7, content_hash = ?8, title = ?9, description = ?10, location = ?11, all_day = ?12, starts = ?13, ends = ?14,
   timezone = ?15, start_utc = ?16, end_utc = ?17, reminders = ?18, show_as = ?19, visibility = ?20, status = ?21,
-  url = ?22
+  url = ?22, event_id = ?23
 RETURNING id
 
 -- name: placements_change
 UPDATE placements SET present = ?2, route = ?3, revision = ?4, decided_at = ?5, content_hash = ?6, title = ?7,
   description = ?8, location = ?9, all_day = ?10, starts = ?11, ends = ?12, timezone = ?13, start_utc = ?14, end_utc
-  = ?15, reminders = ?16, show_as = ?17, visibility = ?18, status = ?19, url = ?20
+  = ?15, reminders = ?16, show_as = ?17, visibility = ?18, status = ?19, url = ?20,
+  event_id = ?21
 WHERE id = ?1
 
 -- -------- connections --------
@@ -295,7 +296,7 @@ SELECT d.wanted, d.wanted_revision, d.provider_event_id, d.etag, d.applied_hash,
   d.generation,
   p.id, p.kind, p.appointment_id, p.person_id, p.present, p.route, p.revision, p.decided_at, p.content_hash,
   p.title, p.description, p.location, p.all_day, p.starts, p.ends, p.timezone, p.start_utc, p.end_utc, p.reminders,
-  p.show_as, p.visibility, p.status, p.url
+  p.show_as, p.visibility, p.status, p.url, p.event_id
 FROM deliveries d JOIN placements p ON p.id = d.placement_id
 WHERE d.placement_id = ?1 AND d.connection_id = ?2 AND d.due_at IS NOT NULL
 

@@ -84,6 +84,7 @@ CREATE TABLE placements (
   visibility     TEXT NOT NULL,
   status         TEXT NOT NULL,
   url            TEXT NOT NULL,
+  event_id       TEXT NOT NULL, -- the event that decided last, for logs; empty: a policy or the person did
   UNIQUE (appointment_id, person_id, kind)
 ) STRICT;
 CREATE INDEX placements_person ON placements (person_id, end_utc);
