@@ -79,7 +79,7 @@ class Builder {
     const Manifest& manifest = library->manifest();
     ProviderInfo info;
     info.id = spec_.id;
-    info.label = spec.label.empty() ? manifest.name : spec.label;
+    info.label = spec_.label.empty() ? manifest.name : spec_.label;
     info.version = manifest.version;
     info.capabilities = manifest.capabilities;
     info.mailboxConcurrency = manifest.mailboxConcurrency;
