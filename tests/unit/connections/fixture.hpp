@@ -95,7 +95,9 @@ class ScriptedProvider final : public Provider {
     revokeTimeout = context.timeout;
     return onRevoke(credentials);
   }
-  Outcome<PushReply> push(const PushRequest&, const CallContext&) override { return PushReply{}; }
+  Outcome<PushReply> push(const PushRequest& request, const CallContext& context) override {
+    return onPush ? onPush(request, context) : PushReply{};
+  }
   Outcome<FeedFrame> feed(const FeedRequest&, const CallContext&) override { return FeedFrame{}; }
 
   ProviderInfo info_;
@@ -109,6 +111,7 @@ class ScriptedProvider final : public Provider {
   std::function<Outcome<Grant>(const ExchangeRequest&)> onExchange;
   std::function<Outcome<Grant>(const std::string&)> onRefresh;
   std::function<std::optional<Failure>(const Credentials&)> onRevoke;
+  std::function<Outcome<PushReply>(const PushRequest&, const CallContext&)> onPush;
 
  private:
   const Clock& clock_;

@@ -1,0 +1,585 @@
+#include "fixture.hpp"
+
+namespace calbridge::delivery {
+namespace {
+
+using connections::Entries;
+using Reply = Outcome<PushReply>;
+
+/// An engine over the real store and scripted providers; john and sarah are in the directory.
+struct Delivering : connections::Fixture {
+  ObservedStore observed{*store};
+  SteadyRandom steady;
+  DeliveryOptions options;
+  std::mutex mutex;
+  std::vector<PushRequest> pushed; ///< in order of arrival, guarded by mutex
+  Signal pushes;
+  std::unique_ptr<DeliveryEngine> engine;
+
+  Delivering() {
+    options.retry.jitter = 0;
+    options.leaseMs = 24 * 365 * kHour; // time is moved by hours here; leases have a test of their own
+    google.info_.mailboxConcurrency = 4;
+    for (auto* provider : {&google, &outlook, &ics})
+      script(*provider, [](const PushRequest&, const CallContext&) {
+        return Reply(PushReply{"event", "etag", "", ""});
+      });
+  }
+  ~Delivering() { engine.reset(); }
+
+  /// What the provider answers; every push is noted first.
+  void script(ScriptedProvider& provider, std::function<Reply(const PushRequest&, const CallContext&)> answer) {
+    provider.onPush = [this, answer = std::move(answer)](const PushRequest& request, const CallContext& context) {
+      {
+        const std::lock_guard lock(mutex);
+        pushed.push_back(request);
+      }
+      pushes.raise();
+      return answer(request, context);
+    };
+  }
+  void start() {
+    engine = std::make_unique<DeliveryEngine>(observed, providers, node, clock, steady, log, options);
+    engine->start();
+  }
+  PushRequest push(std::size_t index) {
+    const std::lock_guard lock(mutex);
+    return pushed.at(index);
+  }
+
+  store::PlacementRecord place(const std::string& appointmentId, const Person& person,
+                               const std::string& title = "Clean", bool present = true, TimeMs startsIn = 24 * kHour) {
+    const std::vector<std::string> ids{appointmentId};
+    auto state = store->appointmentStates(ids).at(0);
+    store::PlacementRecord placement;
+    for (const auto& known : state.placements)
+      if (known.personId == person.id)
+        placement = known;
+    placement.appointmentId = appointmentId;
+    placement.personId = person.id;
+    placement.present = present;
+    placement.route = "route";
+    placement.decidedAt = clock.now();
+    ++placement.revision;
+    placement.entry.title = title;
+    const TimeMs start = clock.now() + startsIn;
+    placement.entry.time = {false, utcToLocal(start, "UTC"), utcToLocal(start + kHour, "UTC"),
+                            "UTC", start / 1000 * 1000,      start / 1000 * 1000 + kHour};
+    placement.contentHash = contentHash(placement.entry);
+    state.appointment.endUtc = placement.entry.time.endUtc;
+    state.appointment.snapshot = {{"id", appointmentId}};
+    store::RoutingWrite write;
+    write.appointments.push_back(state.appointment);
+    write.placements.push_back(placement);
+    REQUIRE(store->applyRouting(write, clock.now()));
+    return store->placement("appointment", appointmentId, person.id).value();
+  }
+  store::DeliveryRecord delivery(const store::PlacementRecord& placement) {
+    const auto found = store->deliveriesOfPlacement(placement.id);
+    REQUIRE(found.size() == 1);
+    return found.front();
+  }
+  /// Until the dispatcher has looked for work twice, the second time wholly after this call began.
+  void look() {
+    for (int i = 0; i < 2; ++i) {
+      const auto before = observed.claims.count();
+      engine->wake();
+      REQUIRE(observed.claims.reaches(before + 1));
+    }
+  }
+  bool recorded(std::size_t outcomes) { return observed.recorded.reaches(outcomes); }
+  void later(TimeMs ms) {
+    clock.advance(ms);
+    engine->wake();
+  }
+};
+
+Reply failing(Status status, std::optional<std::chrono::milliseconds> retryAfter = {}, std::string code = {}) {
+  return Failure{status, "said the provider", std::move(code), retryAfter};
+}
+
+} // namespace
+
+TEST_CASE("Every status of a provider leads to the state and time that STATES.md names") {
+  struct Row {
+    Status status;
+    std::string state;
+    TimeMs dueIn; ///< from the failure; pending only
+  };
+  const Row row = GENERATE(Row{Status::invalidRequest, "failed", 0}, Row{Status::permanent, "failed", 0},
+                           Row{Status::unsupported, "failed", 0}, Row{Status::transient, "pending", kSecond},
+                           Row{Status::deadline, "pending", kSecond}, Row{Status::conflict, "pending", kSecond},
+                           Row{Status::internal, "pending", kSecond}, Row{Status::cancelled, "pending", kSecond},
+                           Row{Status::rateLimited, "pending", kSecond}, Row{Status::notFound, "pending", kMinute});
+  INFO("status " << toString(row.status));
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.script(f.google, [&](const auto&, const auto&) { return failing(row.status); });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  const auto delivery = f.delivery(placement);
+  CHECK(delivery.state == row.state);
+  CHECK(delivery.dueAt == (row.state == "pending" ? f.clock.now() + row.dueIn : 0));
+  CHECK(delivery.attempts == 1);
+  CHECK(delivery.errorCode == toString(row.status));
+  CHECK(delivery.errorMessage == "said the provider");
+  f.look();
+  CHECK(f.pushes.count() == 1); // not before its time
+}
+
+TEST_CASE("A confirmed push is delivered, and a confirmed removal removed") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(placement).state == "delivered");
+  CHECK(f.delivery(placement).providerEventId == "event");
+  CHECK(f.push(0).operation == PushRequest::Operation::upsert);
+  CHECK(f.push(0).accessToken == ScriptedProvider::token("first"));
+  f.place("A-1", f.john, "Clean", false);
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(placement).state == "removed");
+  CHECK(f.push(1).operation == PushRequest::Operation::remove);
+  CHECK(f.push(1).providerEventId == "event");
+  CHECK(f.push(1).etag == "etag");
+  CHECK(f.engine->lanes().at("google").counters.delivered == 1);
+  CHECK(f.engine->lanes().at("google").counters.removed == 1);
+}
+
+TEST_CASE("The pauses double from try to try until the provider is back") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.script(f.google, [&](const auto&, const auto&) { return failing(Status::transient); });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  TimeMs pause = kSecond;
+  for (std::size_t n = 1; n <= 14; ++n) {
+    REQUIRE(f.recorded(n));
+    INFO("try " << n);
+    CHECK(f.delivery(placement).dueAt == f.clock.now() + pause);
+    CHECK(f.delivery(placement).attempts == static_cast<int>(n));
+    f.later(pause - 1);
+    f.look();
+    CHECK(f.pushes.count() == n);
+    f.later(1);
+    pause = std::min(pause * 2, kHour);
+  }
+  REQUIRE(f.recorded(15));
+}
+
+TEST_CASE("Retry-After is kept, and a rate limit rests the whole connection") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 1;
+  const auto connection = f.connect(f.google, f.john);
+  const auto other = f.connect(f.google, f.sarah);
+  std::atomic<bool> limited{true};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return limited.exchange(false) ? failing(Status::rateLimited, std::chrono::minutes(2))
+                                   : Reply(PushReply{"e", "", "", ""});
+  });
+  const auto first = f.place("A-1", f.john), second = f.place("A-2", f.john);
+  const auto start = f.clock.now();
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.record(connection).pausedUntil >= start + 2 * kMinute);
+  CHECK(f.delivery(first).dueAt >= start + 2 * kMinute);
+  f.later(2 * kMinute - 1);
+  f.look();
+  CHECK(f.pushes.count() == 1); // neither of the two
+  const auto third = f.place("A-3", f.sarah);
+  REQUIRE(f.recorded(2)); // another mailbox was not told to wait
+  CHECK(f.delivery(third).state == "delivered");
+  CHECK(f.record(other).pausedUntil == 0);
+  f.later(10 * kSecond);
+  REQUIRE(f.recorded(4));
+  CHECK(f.delivery(first).state == "delivered");
+  CHECK(f.delivery(second).state == "delivered");
+}
+
+TEST_CASE("A delivery that is rate-limited for ever is given up once its appointment is over") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.script(f.google, [&](const auto&, const auto&) { return failing(Status::rateLimited); });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.later(25 * kHour + kMinute); // over, but not given up before its time
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(placement).state == "pending");
+  f.later(4 * kHour);
+  REQUIRE(f.recorded(3));
+  CHECK(f.delivery(placement).state == "failed");
+  f.later(48 * kHour);
+  f.look();
+  CHECK(f.pushes.count() == 3);
+}
+
+TEST_CASE("A failing delivery is not given up while its appointment is still to come") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.script(f.google, [&](const auto&, const auto&) { return failing(Status::transient); });
+  const auto placement = f.place("A-1", f.john, "Clean", true, 30 * 24 * kHour);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.later(29 * kHour);
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(placement).state == "pending");
+}
+
+TEST_CASE("A refused token is refreshed once for all deliveries, and each push repeated with the new one") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 8;
+  f.connect(f.google, f.john);
+  f.script(f.google, [&](const PushRequest& request, const auto&) {
+    return request.accessToken == ScriptedProvider::token("first") ? failing(Status::reauthRequired, {}, "authError")
+                                                                   : Reply(PushReply{"e", "", "", ""});
+  });
+  for (int i = 0; i < 20; ++i)
+    f.place("A-" + std::to_string(i), f.john);
+  f.start();
+  REQUIRE(f.recorded(20));
+  CHECK(f.google.refreshes == 1);
+  CHECK(f.store->deliveries("delivered", 100).size() == 20);
+}
+
+TEST_CASE("A dead grant stops the attempts, keeps the work, and reconnecting delivers it") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 1;
+  const auto connection = f.connect(f.google, f.john);
+  std::atomic<bool> dead{true};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return dead ? failing(Status::reauthRequired, {}, "authError") : Reply(PushReply{"e", "", "", ""});
+  });
+  f.google.onRefresh = [](const std::string&) {
+    return Outcome<Grant>(Failure{Status::reauthRequired, "withdrawn", "invalid_grant", {}});
+  };
+  const auto first = f.place("A-1", f.john), second = f.place("A-2", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.record(connection).state == "needs_reconnection");
+  CHECK(f.delivery(first).state == "blocked");
+  CHECK(f.delivery(second).state == "blocked");
+  const auto third = f.place("A-3", f.john);
+  CHECK(f.delivery(third).state == "blocked");
+  f.later(48 * kHour);
+  f.look();
+  CHECK(f.pushes.count() == 1);
+  CHECK(f.google.refreshes == 1);
+
+  dead = false;
+  f.connect(f.google, f.john);
+  REQUIRE(f.recorded(4));
+  CHECK(f.delivery(first).state == "delivered");
+  CHECK(f.delivery(second).state == "delivered");
+  CHECK(f.delivery(third).state == "delivered");
+}
+
+TEST_CASE("A provider that refuses fresh tokens, too, ends as a connection that needs reconnection") {
+  Delivering f;
+  const auto connection = f.connect(f.google, f.john);
+  f.script(f.google, [&](const auto&, const auto&) { return failing(Status::reauthRequired); });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.record(connection).state == "needs_reconnection");
+  CHECK(f.delivery(placement).state == "blocked");
+  CHECK(f.pushes.count() == 2);
+  CHECK(f.google.refreshes == 1);
+}
+
+TEST_CASE("No more pushes go to one mailbox at a time than the provider allows") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 3;
+  f.connect(f.google, f.john);
+  Gate gate;
+  Crowd crowd;
+  f.script(f.google, [&](const auto&, const auto&) {
+    crowd.enter();
+    gate.pass();
+    crowd.leave();
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  for (int i = 0; i < 20; ++i)
+    f.place("A-" + std::to_string(i), f.john);
+  f.start();
+  REQUIRE(gate.entered.reaches(3));
+  f.look();
+  CHECK(gate.entered.count() == 3);
+  gate.open();
+  REQUIRE(f.recorded(20));
+  CHECK(crowd.most() == 3);
+}
+
+TEST_CASE("A provider that hangs does not hold up another") {
+  Delivering f;
+  f.outlook.info_.mailboxConcurrency = 64;
+  f.connect(f.outlook, f.sarah);
+  f.connect(f.google, f.john);
+  Gate gate;
+  f.script(f.outlook, [&](const auto&, const auto&) {
+    gate.pass();
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  for (int i = 0; i < 60; ++i)
+    f.place("S-" + std::to_string(i), f.sarah);
+  f.start();
+  REQUIRE(gate.entered.reaches(16));
+  for (int i = 0; i < 30; ++i)
+    f.place("J-" + std::to_string(i), f.john);
+  REQUIRE(f.recorded(30)); // all of them google's: the others hang
+  CHECK(f.engine->lanes().at("google").counters.delivered == 30);
+  CHECK(f.engine->lanes().at("outlook").counters.delivered == 0);
+  gate.open();
+  REQUIRE(f.recorded(90));
+}
+
+TEST_CASE("What was claimed but not begun when the engine stops is delivered by the next one, untouched by it") {
+  Delivering f;
+  f.options.maxInFlight = 1;
+  f.connect(f.google, f.john);
+  Gate gate;
+  f.script(f.google, [&](const auto&, const auto&) {
+    gate.pass();
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  for (int i = 0; i < 4; ++i)
+    f.place("A-" + std::to_string(i), f.john);
+  f.start();
+  REQUIRE(gate.entered.reaches(1));
+  REQUIRE(f.observed.claimed.reaches(4));
+  std::thread stopper([&] { f.engine->stop(); });
+  // Opened only once the pool is closed, so that nothing else is begun.
+  REQUIRE(eventually([&] {
+    return f.engine->lanes().at("google").pool->room() == 0 && f.engine->lanes().at("google").pool->inFlight() == 1;
+  }));
+  gate.open();
+  stopper.join();
+  CHECK(f.pushes.count() == 1);
+  CHECK(f.store->deliveries("delivered", 10).size() == 1);
+  for (const auto& left : f.store->deliveries("pending", 10))
+    CHECK(left.attempts == 0);
+  f.start();
+  REQUIRE(f.recorded(4));
+  CHECK(f.store->deliveries("delivered", 10).size() == 4);
+  CHECK(f.pushes.count() == 4);
+}
+
+TEST_CASE("A push that stopping cuts off counts as nobody's failure and is due at once") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<bool> hang{true};
+  f.script(f.google, [&](const auto&, const CallContext& context) {
+    while (hang && !*context.cancelled)
+      std::this_thread::yield();
+    return hang ? failing(Status::cancelled) : Reply(PushReply{"e", "", "", ""});
+  });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.pushes.reaches(1));
+  f.engine->stop();
+  CHECK(f.delivery(placement).state == "pending");
+  CHECK(f.delivery(placement).attempts == 0);
+  CHECK(f.delivery(placement).dueAt <= f.clock.now());
+  hang = false;
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(placement).state == "delivered");
+}
+
+TEST_CASE("Disconnecting with removal ends when the entries are gone") {
+  Delivering f;
+  const auto connection = f.connect(f.google, f.john);
+  f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  const auto result = f.node.disconnection().disconnect("john", "google", Entries::remove);
+  CHECK(result.removing == 1);
+  REQUIRE(eventually([&] { return f.record(connection).state == "disconnected"; }));
+  CHECK(f.push(1).operation == PushRequest::Operation::remove);
+  CHECK(f.record(connection).sealed.empty());
+  CHECK(f.google.revokes == 1);
+}
+
+TEST_CASE("A closing connection ends at its deadline and destroys its tokens although the provider is down") {
+  Delivering f;
+  const auto connection = f.connect(f.google, f.john);
+  f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.script(f.google, [&](const auto&, const auto&) { return failing(Status::transient); });
+  f.google.onRevoke = [](const Credentials&) { return std::optional(Failure{Status::transient, "down", "", {}}); };
+  f.node.disconnection().disconnect("john", "google", Entries::remove);
+  REQUIRE(f.recorded(2));
+  CHECK(f.record(connection).state == "closing");
+  f.later(connections::Disconnection::kClosingTime + kSecond);
+  REQUIRE(eventually([&] { return f.record(connection).state == "disconnected"; }));
+  CHECK(f.record(connection).sealed.empty());
+  const auto before = f.pushes.count();
+  f.later(48 * kHour);
+  f.look();
+  CHECK(f.pushes.count() == before);
+}
+
+TEST_CASE("Edits while a provider is down do not ask it more often, and all of them are one push in the end") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<bool> down{true};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return down ? failing(Status::transient) : Reply(PushReply{"e", "", "", ""});
+  });
+  auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  const auto due = f.delivery(placement).dueAt;
+  for (int i = 1; i <= 100; ++i)
+    placement = f.place("A-1", f.john, "Edit " + std::to_string(i));
+  CHECK(f.delivery(placement).dueAt == due);
+  CHECK(f.delivery(placement).attempts == 1);
+  f.look();
+  CHECK(f.pushes.count() == 1);
+  down = false;
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
+  f.look();
+  CHECK(f.pushes.count() == 2);
+  CHECK(f.push(1).entry.title == "Edit 100");
+  CHECK(f.delivery(placement).state == "delivered");
+  CHECK(f.delivery(placement).appliedRevision == placement.revision);
+}
+
+TEST_CASE("A change during a push is followed by one more push with what is wanted then") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  Gate gate;
+  f.script(f.google, [&](const auto&, const auto&) {
+    gate.pass();
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  auto placement = f.place("A-1", f.john, "First");
+  f.start();
+  REQUIRE(gate.entered.reaches(1));
+  for (int i = 0; i < 10; ++i)
+    placement = f.place("A-1", f.john, "Later " + std::to_string(i));
+  gate.open();
+  REQUIRE(f.recorded(2));
+  f.look();
+  CHECK(f.pushes.count() == 2);
+  CHECK(f.push(1).entry.title == "Later 9");
+  CHECK(f.push(1).sequence > f.push(0).sequence);
+  CHECK(f.delivery(placement).state == "delivered");
+}
+
+TEST_CASE("Names stay equal over retries; after a confirmed removal the creation is a new one") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<int> failures{2};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return failures-- > 0 ? failing(Status::transient) : Reply(PushReply{"e", "", "", ""});
+  });
+  f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
+  f.later(2 * kSecond);
+  REQUIRE(f.recorded(3));
+  for (const std::size_t i : {1u, 2u}) {
+    CHECK(f.push(i).uid == f.push(0).uid);
+    CHECK(f.push(i).idempotencyKey == f.push(0).idempotencyKey);
+    CHECK(f.push(i).attempt == static_cast<int>(i) + 1);
+  }
+  f.place("A-1", f.john, "Clean", false);
+  REQUIRE(f.recorded(4));
+  CHECK(f.push(3).uid == f.push(0).uid);
+  f.place("A-1", f.john, "Clean", true);
+  REQUIRE(f.recorded(5));
+  CHECK(f.push(4).uid == f.push(0).uid);
+  CHECK(f.push(4).idempotencyKey != f.push(0).idempotencyKey);
+  CHECK(f.push(4).providerEventId.empty());
+}
+
+TEST_CASE("Outcomes that cannot be stored for a while hold back no later delivery and repeat no push") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 1;
+  f.connect(f.google, f.john);
+  std::atomic<int> failures{1};
+  f.observed.beforeRecord = [&](auto) {
+    if (failures-- > 0)
+      throw Error("store_unavailable", "the disk is full");
+  };
+  f.place("A-1", f.john);
+  f.place("A-2", f.john);
+  f.start();
+  REQUIRE(f.recorded(2));
+  CHECK(f.pushes.count() == 2);
+  CHECK(f.store->deliveries("delivered", 10).size() == 2);
+}
+
+TEST_CASE("A candidate that goes away while it is being claimed takes no room in its mailbox with it") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 1;
+  f.connect(f.google, f.john);
+  std::atomic<bool> first{true};
+  f.observed.changeClaim = [&](store::Store::Claim& claim) {
+    if (claim.tasks.empty() || !first.exchange(false))
+      return;
+    f.store->releaseClaims(claim.tasks);
+    claim.tasks.clear();
+  };
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.observed.claims.reaches(1));
+  f.look();
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(placement).state == "delivered");
+}
+
+TEST_CASE("A provider that throws costs its own delivery one try and nothing else") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<bool> first{true};
+  f.script(f.google, [&](const auto&, const auto&) -> Reply {
+    if (first.exchange(false))
+      throw std::runtime_error("a defect");
+    return PushReply{"e", "", "", ""};
+  });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(placement).state == "pending");
+  CHECK(f.delivery(placement).errorCode == "internal");
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(placement).state == "delivered");
+}
+
+TEST_CASE("A feed needs no token, and its entries bear the name of their download") {
+  Delivering f;
+  const auto feed = f.node.feeds().connect(f.john, std::nullopt, "ics");
+  f.script(f.ics, [&](const auto&, const auto&) { return Reply(PushReply{"uid", "", "", "BEGIN:VEVENT"}); });
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.push(0).accessToken.empty());
+  CHECK(f.push(0).uid == f.engine->identity().uid(placement.id, 0));
+  const auto connection = f.store->connectionsOf("john").at(0).id;
+  const auto pieces = f.store->feedPieces(connection, 0, 0);
+  REQUIRE(pieces.size() == 1);
+  CHECK(pieces[0].rendering == "BEGIN:VEVENT");
+}
+
+TEST_CASE("A person with two calendars gets the entry in both, each under its own name") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.connect(f.outlook, f.john);
+  const auto placement = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(2));
+  CHECK(f.store->deliveriesOfPlacement(placement.id).size() == 2);
+  CHECK(f.store->deliveries("delivered", 10).size() == 2);
+  CHECK(f.push(0).uid != f.push(1).uid);
+}
+
+} // namespace calbridge::delivery
