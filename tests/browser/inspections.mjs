@@ -35,6 +35,8 @@ export function sidewaysOverflow() {
   const problems = [];
   const width = document.documentElement.clientWidth;
   if (document.scrollingElement.scrollWidth > width) problems.push(`the page is ${document.scrollingElement.scrollWidth} wide`);
+  for (const dialog of document.querySelectorAll('dialog[open]'))
+    if (dialog.scrollWidth > dialog.clientWidth) problems.push(`${dialog.id} holds ${dialog.scrollWidth} in ${dialog.clientWidth}`);
   for (const element of document.body.querySelectorAll('*')) {
     const box = element.getBoundingClientRect();
     if (box.width > 0 && box.right > width + 1 && element.checkVisibility() && !element.closest('.unseen'))

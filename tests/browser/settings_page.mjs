@@ -210,6 +210,7 @@ test('one can write an entry of one\'s own, change it and delete it', async () =
   await page.getByRole('button', { name: 'Add an entry' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Title').fill('Be <at> home');
+  assert.deepEqual(await page.evaluate(sidewaysOverflow), []);
   await dialog.getByLabel('Start').fill(inTwoDays('12:00'));
   await dialog.getByLabel('End').fill(inTwoDays('11:00'));
   await dialog.getByLabel('Place').fill('Home');
@@ -257,6 +258,10 @@ test('everything is readable in light and in dark, and fits a narrow phone', asy
   assert.deepEqual(await page.evaluate(sidewaysOverflow), []);
   await picture('disconnect-phone');
   await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Add an entry' }).click();
+  assert.deepEqual(await page.evaluate(sidewaysOverflow), []);
+  await picture('entry-phone');
+  await page.keyboard.press('Escape');
   noComplaints();
 });
 
@@ -278,8 +283,10 @@ test('a consent that was withdrawn shows on the card, and reconnecting delivers 
 test('disconnecting works by keyboard alone and removes the entries', async () => {
   await page.reload();
   const button = card('google').getByRole('button', { name: 'Disconnect' });
+  await page.locator('#disconnect-google:enabled').waitFor(); // only then can it be reached
   for (let i = 0; i < 40 && !(await button.evaluate((node) => node === document.activeElement)); ++i)
     await page.keyboard.press('Tab');
+  assert.ok(await button.evaluate((node) => node === document.activeElement), 'the button cannot be reached with Tab');
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog');
   await dialog.waitFor();
