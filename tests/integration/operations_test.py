@@ -1,11 +1,16 @@
 """The program as an operator meets it."""
+import base64
+import hashlib
+import hmac
 import json
 import os
 import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import tempfile
+import time
 
 from harness import Client, Host, InstallationTest, SOURCE, eventually, free_port, main
 
@@ -142,6 +147,49 @@ class Operations(InstallationTest):
         self.assertIn("newer version", done.stderr)
         self.assertEqual(set_version(before), 999, "nothing was changed")
         self.box.host.start()
+
+    def test_resync_checks_everything_again_and_shows_progress(self):
+        self.box.connect("john", "google")
+        self.box.settled(self.box.send("order.confirmed"))
+        [entry] = self.box.sandbox.entries("google", "john@google.example")
+        self.box.sandbox.control("DELETE", f"google/accounts/john@google.example/events/{entry['id']}")
+        done = self.box.host.run("resync", "--role", "customer")
+        self.assertIn("1 entries of 1 people", done.stdout)
+        self.assertIn("1 of 1 people", done.stderr)
+        eventually(lambda: len(self.box.sandbox.entries("google", "john@google.example")) == 1, "the entry is back")
+        self.assertEqual(self.box.host.run("resync", "--person", "nobody", check=False).returncode, 1)
+
+    def test_common_options_work_before_and_after_the_command(self):
+        program, options = self.box.host.program, self.box.host.options
+        done = subprocess.run([program, "people", "list", "--json", *options], cwd=self.box.folder,
+                              env=self.box.host.environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(json.loads(done.stdout)), 6)
+
+    def test_the_configured_labels_are_shown(self):
+        john = self.box.login("john")
+        self.assertEqual([self.box.status(john, p)["label"] for p in ("google", "outlook", "ics")],
+                         ["Google Calendar", "Outlook", "Apple Calendar (.ics)"])
+
+    def test_jwts_of_the_application_are_people(self):
+        self.box.host.stop()
+        secret = "a secret of the application, long enough"
+        self.box.host.environment["CALBRIDGE_JWT_SECRET"] = secret
+        self.box.host.start()
+        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+        def token(claims, key=secret):
+            text = encode(b'{"alg":"HS256","typ":"JWT"}') + "." + encode(json.dumps(claims).encode())
+            return text + "." + encode(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())
+
+        def status(jwt):
+            return Client(self.box.host.url, {"Authorization": "Bearer " + jwt})("GET", "/api/calendar/status/").status
+
+        soon = int(time.time()) + 600
+        self.assertEqual(status(token({"sub": "john", "exp": soon})), 200)
+        for wrong in ({"sub": "john"}, {"sub": "john", "exp": soon - 1200}, {"sub": "nobody", "exp": soon}):
+            self.assertEqual(status(token(wrong)), 401, wrong)
+        self.assertEqual(status(token({"sub": "john", "exp": soon}, "another secret of somebody else, also long")), 401)
 
     def test_bulk_sync_by_an_admin_shows_progress(self):
         ada = self.box.connect("ada", "google")
