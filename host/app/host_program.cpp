@@ -1,6 +1,7 @@
 #include "app/host_program.hpp"
 #include "app/application.hpp"
 #include "app/control_socket.hpp"
+#include "app/memory.hpp"
 #include "app/provider_specs.hpp"
 #include "app/store_access.hpp"
 #include "cli/command_line.hpp"
@@ -49,6 +50,7 @@ class NoHttp final : public HttpClient {
 } // namespace
 
 int HostProgram::serve(const ConfigurationSource& source) {
+  shareMemoryAmongThreads();
   auto loaded = loadConfiguration(source);
   if (!loaded.configuration) {
     for (const auto& problem : loaded.problems)
@@ -67,6 +69,7 @@ int HostProgram::serve(const ConfigurationSource& source) {
 
   Application application(std::move(*loaded.configuration), source.directory, log);
   application.start();
+  giveMemoryBack();
   const std::string addresses = addressesOf(application);
   log.info("calbridge is ready", {{"listening", addresses}});
   std::cout << "calbridge is ready: " << addresses << std::endl;

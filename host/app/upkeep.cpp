@@ -1,4 +1,5 @@
 #include "app/upkeep.hpp"
+#include "app/memory.hpp"
 #include "core/error.hpp"
 
 namespace calbridge::app {
@@ -19,18 +20,25 @@ Upkeep::~Upkeep() {
 }
 
 void Upkeep::run() {
+  int minutes = 0;
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, std::chrono::hours(1), [this] { return stopping_; })) {
+  while (!wake_.wait_for(lock, std::chrono::minutes(1), [this] { return stopping_; })) {
     lock.unlock();
-    try {
-      const TimeMs now = clock_.now();
-      const TimeMs before = now - retention_.eventsDays * kDay;
-      if (const auto rows = store_.prune(before, before, now); rows > 0)
-        logger_.info("what its retention had passed was deleted", {{"rows", std::to_string(rows)}});
-    } catch (const Error& error) {
-      logger_.error("old rows could not be deleted; tried again in an hour", {{"reason", error.message()}});
-    }
+    giveMemoryBack();
+    if (++minutes % 60 == 0)
+      prune();
     lock.lock();
+  }
+}
+
+void Upkeep::prune() {
+  try {
+    const TimeMs now = clock_.now();
+    const TimeMs before = now - retention_.eventsDays * kDay;
+    if (const auto rows = store_.prune(before, before, now); rows > 0)
+      logger_.info("what its retention had passed was deleted", {{"rows", std::to_string(rows)}});
+  } catch (const Error& error) {
+    logger_.error("old rows could not be deleted; tried again in an hour", {{"reason", error.message()}});
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace calbridge::app {
 
-/// Deletes, once an hour, what its retention has passed.
+/// Deletes, once an hour, what its retention has passed, and gives freed memory back once a minute.
 class Upkeep {
  public:
   Upkeep(store::Store& store, const Clock& clock, Logger& logger, RetentionConfig retention);
@@ -18,6 +18,7 @@ class Upkeep {
 
  private:
   void run();
+  void prune();
 
   store::Store& store_;
   const Clock& clock_;
