@@ -1,5 +1,5 @@
 #pragma once
-#include "calbridge/json.hpp"
+#include "calbridge/json_scanner.hpp"
 
 #include <algorithm>
 #include <span>
@@ -207,12 +207,27 @@ inline HttpResponse Http::send(std::string_view method, std::string_view url, co
   calbridge_bytes responseHead{};
   calbridge_bytes responseBody{};
   const Status status = statusFrom(table_->send(call_, borrow(head), borrow(body), &responseHead, &responseBody));
+  HttpResponse response;
+  if (status == Status::ok) {
+    JsonScanner scanner(view(responseHead));
+    std::int64_t code = 0;
+    const bool scanned = scanner.object([&](std::string_view key) {
+      return key == "status"    ? scanner.integer(code)
+             : key == "headers" ? scanner.pairs(response.headers)
+                                : scanner.skip();
+    });
+    if (scanned && scanner.finished()) {
+      response.status = static_cast<int>(code);
+      response.body = view(responseBody);
+      return response;
+    }
+    response.headers.clear();
+  }
   Json json = parseJson(view(responseHead), Status::internal, "the host's HTTP answer");
   if (status != Status::ok) {
     throw HttpProblem(status, json.value("message", "the request failed"), json.value("kind", "unknown"),
                       json.value("sent", true));
   }
-  HttpResponse response;
   response.status = json.value("status", 0);
   for (Json& pair : json["headers"]) {
     response.headers.emplace_back(std::move(pair.at(0).get_ref<std::string&>()),

@@ -144,14 +144,11 @@ class ObjectWriter {
     out_.append(value ? "true" : "false");
     return *this;
   }
-  /// Starts a field whose value the caller appends to the same string.
+  /// Starts a field whose value the caller appends to the same string. `key` is written as it is: names of fields need
+  /// no escaping.
   void name(std::string_view key) {
-    if (!first_) {
-      out_.push_back(',');
-    }
+    out_.append(first_ ? "\"" : ",\"").append(key).append("\":");
     first_ = false;
-    appendJsonString(out_, key);
-    out_.push_back(':');
   }
   void end() { out_.push_back('}'); }
 

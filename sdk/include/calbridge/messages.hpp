@@ -1,5 +1,5 @@
 #pragma once
-#include "calbridge/json.hpp"
+#include "calbridge/json_scanner.hpp"
 
 /// The requests that a plugin gets and the replies that it gives, as structs over the JSON of the boundary. Strings
 /// that may be absent are empty then. Unknown fields are ignored.
@@ -158,6 +158,14 @@ void read(Json& json, RefreshRequest& to);
 void read(Json& json, RevokeRequest& to);
 void read(Json& json, PushRequest& to);
 void read(Json& json, FeedRequest& to);
+
+/// Fills `to` from the usual form of a request, without a document. False, with `to` in any state, when it has to be
+/// parsed: the same request then gives the same values, or the reason why it is wrong.
+template <typename Request>
+bool scan(std::string_view, Request&) {
+  return false;
+}
+bool scan(std::string_view text, PushRequest& to); ///< the one request that is made for every delivery
 std::string write(const ConnectReply& reply);
 std::string write(const Grant& reply);
 std::string write(const PushReply& reply);

@@ -89,6 +89,67 @@ inline void read(Json& json, PushRequest& to) {
   }
 }
 
+inline bool scan(JsonScanner& scanner, Entry& to) {
+  const auto field = [&](std::string_view key) {
+    if (key == "reminders") {
+      to.reminders.clear();
+      return scanner.array([&] {
+        std::int64_t minutes = -1;
+        if (!scanner.integer(minutes) || minutes < 0 || minutes > 525600) {
+          return false;
+        }
+        to.reminders.push_back(static_cast<int>(minutes));
+        return true;
+      });
+    }
+    return key == "title"         ? scanner.text(to.title)
+           : key == "description" ? scanner.text(to.description)
+           : key == "location"    ? scanner.text(to.location)
+           : key == "all_day"     ? scanner.flag(to.allDay)
+           : key == "start"       ? scanner.text(to.start)
+           : key == "end"         ? scanner.text(to.end)
+           : key == "timezone"    ? scanner.text(to.timezone)
+           : key == "start_utc"   ? scanner.text(to.startUtc)
+           : key == "end_utc"     ? scanner.text(to.endUtc)
+           : key == "show_as"     ? scanner.text(to.showAs)
+           : key == "visibility"  ? scanner.text(to.visibility)
+           : key == "status"      ? scanner.text(to.status)
+           : key == "url"         ? scanner.text(to.url)
+                                  : scanner.skip();
+  };
+  // What is required may be empty, but then the parser has to tell whether it is there at all.
+  return scanner.object(field) && !to.title.empty() && !to.start.empty() && !to.end.empty() && !to.timezone.empty() &&
+         !to.startUtc.empty() && !to.endUtc.empty();
+}
+
+inline bool scan(std::string_view text, PushRequest& to) {
+  JsonScanner scanner(text);
+  std::string operation;
+  const auto field = [&](std::string_view key) {
+    if (key == "entry") {
+      const bool first = !to.hasEntry;
+      to.hasEntry = true;
+      return first && scan(scanner, to.entry);
+    }
+    return key == "operation"           ? scanner.text(operation)
+           : key == "access_token"      ? scanner.text(to.accessToken)
+           : key == "uid"               ? scanner.text(to.uid)
+           : key == "idempotency_key"   ? scanner.text(to.idempotencyKey)
+           : key == "provider_event_id" ? scanner.text(to.providerEventId)
+           : key == "etag"              ? scanner.text(to.etag)
+           : key == "sequence"          ? scanner.integer(to.sequence)
+           : key == "stamp"             ? scanner.text(to.stamp)
+           : key == "attempt"           ? scanner.integer(to.attempt)
+                                        : scanner.skip();
+  };
+  if (!scanner.object(field) || !scanner.finished()) {
+    return false;
+  }
+  to.operation = operation == "delete" ? PushRequest::Operation::remove : PushRequest::Operation::upsert;
+  const bool known = operation == "delete" || (operation == "upsert" && to.hasEntry);
+  return known && !to.uid.empty() && !to.idempotencyKey.empty();
+}
+
 inline void read(Json& json, FeedRequest& to) {
   Fields f(json);
   to.name = f.optional("name");

@@ -54,8 +54,11 @@ void operate(void* self, const calbridge_host_v1_t* host, calbridge_call* handle
              Method method) noexcept {
   guarded(host, handle, [&] {
     Request request;
-    Json json = parseJson(view(bytes), Status::invalidRequest, "the request");
-    read(json, request);
+    if (!scan(view(bytes), request)) {
+      request = {};
+      Json json = parseJson(view(bytes), Status::invalidRequest, "the request");
+      read(json, request);
+    }
     Call call(host, handle);
     using Answer = decltype(method(*static_cast<Plugin*>(self), call, std::as_const(request)));
     if constexpr (std::is_void_v<Answer>) {
