@@ -2,9 +2,9 @@
 //
 //   bench_events PORT KEY TYPE FIRST COUNT CONNECTIONS RATE TEAMS
 //
-// The i-th event is about appointment bench-i, whose service is "Bench i" (nine digits: what bench_provider recognises),
-// with customer customer-k and the staff staff-a-k and staff-b-k, k = i modulo TEAMS. RATE is events a second over all
-// connections; 0 is as fast as they are acknowledged. Prints one JSON object.
+// The i-th event is about appointment bench-i, whose service is "Bench i" (nine digits: what bench_provider
+// recognises), with customer customer-k and the staff staff-a-k and staff-b-k, k = i modulo TEAMS. RATE is events a
+// second over all connections; 0 is as fast as they are acknowledged. Prints one JSON object.
 #include "load_client.hpp"
 
 #include <chrono>
@@ -24,13 +24,12 @@ std::string eventBody(const std::string& type, std::size_t i, std::size_t teams)
   const std::string hour = std::to_string(10 + i % 9);
   return R"({"specversion":"1.0","id":"evt-)" + type + "-" + mark + R"(","source":"bench/orders","type":")" + type +
          R"(","time":"2026-11-22T10:00:00Z","data":{"appointment":{"id":"bench-)" + mark +
-         R"(","version":1,"status":"confirmed","start":"2032-12-)" + day + "T" + hour +
-         R"(:00:00","end":"2032-12-)" + day + "T" + hour +
-         R"(:45:00","timezone":"Europe/London","service":{"name":"Bench )" + mark +
+         R"(","version":1,"status":"confirmed","start":"2032-12-)" + day + "T" + hour + R"(:00:00","end":"2032-12-)" +
+         day + "T" + hour + R"(:45:00","timezone":"Europe/London","service":{"name":"Bench )" + mark +
          R"(","details":"3 bedrooms, oven"},"location":{"address":"1 High Street, London N1 1AA"},"order":{"id":"O-)" +
          mark + R"(","number":"VC-)" + mark + R"(","notes":"Key under the mat"},"customer":{"id":"customer-)" + k +
-         R"(","name":"John Smith","email":"john@example.com","phone":"+44 20 7946 0001"},"staff":[{"id":"staff-a-)" + k +
-         R"(","name":"Sarah Jones","phone":"+44 20 7946 0002"},{"id":"staff-b-)" + k +
+         R"(","name":"John Smith","email":"john@example.com","phone":"+44 20 7946 0001"},"staff":[{"id":"staff-a-)" +
+         k + R"(","name":"Sarah Jones","phone":"+44 20 7946 0002"},{"id":"staff-b-)" + k +
          R"(","name":"Tom Brown","phone":"+44 20 7946 0003"}]}}})";
 }
 
@@ -63,9 +62,12 @@ int main(int argc, char** argv) {
     out = bench::postJson("/api/events/", eventBody(type, first + i, teams), bearer);
   };
   const auto report = bench::runLoad(plan);
-  nlohmann::json result = {{"per_second", report.perSecond()},       {"seconds", report.seconds},
-                           {"client_cpu_seconds", report.cpuSeconds}, {"p50_us", report.percentile(0.5)},
-                           {"p99_us", report.percentile(0.99)},       {"not_2xx", report.notSuccessful()},
+  nlohmann::json result = {{"per_second", report.perSecond()},
+                           {"seconds", report.seconds},
+                           {"client_cpu_seconds", report.cpuSeconds},
+                           {"p50_us", report.percentile(0.5)},
+                           {"p99_us", report.percentile(0.99)},
+                           {"not_2xx", report.notSuccessful()},
                            {"failed", report.failed}};
   if (rate > 0)
     result["sent_at"] = sentAt;

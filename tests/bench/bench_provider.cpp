@@ -259,9 +259,10 @@ class Loop {
     request.method = request.head.substr(0, space);
     request.path = request.head.substr(space + 1, request.head.find(' ', space + 1) - space - 1);
     const Answer answer = provider_.answer(request);
-    std::string bytes = "HTTP/1.1 " + std::to_string(answer.status) +
-                        " OK\r\nContent-Type: application/json\r\nContent-Length: " +
-                        std::to_string(answer.body.size()) + "\r\n\r\n" + answer.body;
+    std::string bytes =
+        "HTTP/1.1 " + std::to_string(answer.status) +
+        " OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" +
+        answer.body;
     peer.in.erase(0, headEnd + 4 + length);
     if (answer.slow && provider_.latency.count() > 0)
       late_.push_back({Steady::now() + provider_.latency, peer.fd, peer.serial, std::move(bytes)});
