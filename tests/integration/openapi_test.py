@@ -1,0 +1,441 @@
+"""Holds every operation's real answers against the document that the host itself serves, and makes the tests of who may
+see what from that document: a route that is added without a case here fails."""
+import http.client
+import json
+import re
+import unittest
+import urllib.parse
+
+from harness import APPOINTMENT, Answer, Client, InstallationTest, eventually, main
+
+# Answers that need a broken database or provider; faults_test.py and the unit tests make those.
+NOT_PROVOKED = {502, 503}
+PROVOKED_503 = {("post", "/api/calendar/{provider}/connect/")}
+METHODS = ("get", "put", "post", "patch", "delete")
+
+
+class Schemas:
+    """The part of JSON Schema 2020-12 that the document uses. A keyword that is not known here is an error, so that
+    nothing is taken as checked which is not."""
+    KNOWN = {"$ref", "type", "properties", "required", "additionalProperties", "enum", "const", "items", "oneOf", "allOf",
+             "format", "minLength", "maxLength", "description", "default", "examples"}
+    TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
+    DATE_TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
+                           r"(Z|[+-]([01]\d|2[0-3]):[0-5]\d)")
+
+    def __init__(self, document):
+        self.document = document
+
+    def resolve(self, ref):
+        if not ref.startswith("#/"):
+            raise AssertionError(f"a reference out of the document: {ref}")
+        node = self.document
+        for part in ref[2:].split("/"):
+            node = node[part.replace("~1", "/").replace("~0", "~")]
+        return node
+
+    def is_type(self, value, name):
+        if name == "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        if name == "number":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        if name not in self.TYPES:
+            raise AssertionError(f"unknown type in a schema: {name}")
+        return isinstance(value, self.TYPES[name])
+
+    def problems(self, value, schema, at=""):
+        """What is wrong with the value: a list of "pointer: reason"."""
+        unknown = set(schema) - self.KNOWN
+        if unknown:
+            raise AssertionError(f"the document uses schema keywords that this test does not know: {sorted(unknown)}")
+        found = []
+        if "$ref" in schema:
+            found += self.problems(value, self.resolve(schema["$ref"]), at)
+        if "type" in schema:
+            types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            if not [t for t in types if self.is_type(value, t)]:
+                return found + [f"{at}: {value!r} is not of type {types}"]
+        if "enum" in schema and value not in schema["enum"]:
+            found.append(f"{at}: {value!r} is none of {schema['enum']}")
+        if "const" in schema and value != schema["const"]:
+            found.append(f"{at}: {value!r} is not {schema['const']!r}")
+        if isinstance(value, str):
+            if len(value) < schema.get("minLength", 0) or len(value) > schema.get("maxLength", len(value)):
+                found.append(f"{at}: length {len(value)}")
+            if "format" in schema:
+                if schema["format"] != "date-time":
+                    raise AssertionError(f"unknown format: {schema['format']}")
+                if not self.DATE_TIME.fullmatch(value):
+                    found.append(f"{at}: {value!r} is no date-time")
+        if isinstance(value, dict):
+            properties = schema.get("properties", {})
+            found += [f"{at}/{key}: missing" for key in schema.get("required", []) if key not in value]
+            for key, item in value.items():
+                if key in properties:
+                    found += self.problems(item, properties[key], f"{at}/{key}")
+                elif schema.get("additionalProperties") is False:
+                    found.append(f"{at}/{key}: not described")
+                elif isinstance(schema.get("additionalProperties"), dict):
+                    found += self.problems(item, schema["additionalProperties"], f"{at}/{key}")
+        if isinstance(value, list) and "items" in schema:
+            for i, item in enumerate(value):
+                found += self.problems(item, schema["items"], f"{at}/{i}")
+        for part in schema.get("allOf", []):
+            found += self.problems(value, part, at)
+        if "oneOf" in schema:
+            tried = [self.problems(value, part, at) for part in schema["oneOf"]]
+            if sum(not p for p in tried) != 1:
+                found.append(f"{at}: fits {sum(not p for p in tried)} of oneOf: {tried}")
+        return found
+
+
+class TheValidatorCanFail(unittest.TestCase):
+    def test_each_keyword_refuses_what_does_not_fit(self):
+        schemas = Schemas({"a": {"b/c": {"type": "integer"}}})
+        for schema, good, bad in [
+                ({"type": "string"}, "x", 1), ({"type": ["string", "null"]}, None, 1), ({"type": "integer"}, 3, True),
+                ({"type": "integer"}, 3, 3.5), ({"type": "number"}, 3.5, "3"), ({"enum": ["a"]}, "a", "b"), ({"const": 1}, 1, 2),
+                ({"type": "array", "items": {"type": "string"}}, ["x"], ["x", 1]),
+                ({"required": ["a"]}, {"a": 1}, {"b": 1}), ({"properties": {"a": {"type": "string"}}}, {"a": "x"}, {"a": 1}),
+                ({"additionalProperties": False, "properties": {"a": {}}}, {"a": 1}, {"b": 1}),
+                ({"additionalProperties": {"type": "string"}}, {"x": "y"}, {"x": 1}),
+                ({"oneOf": [{"type": "string"}, {"const": 1}]}, 1, 2), ({"oneOf": [{"const": 1}, {"type": "integer"}]}, 2, 1),
+                ({"allOf": [{"type": "string"}, {"enum": ["a"]}]}, "a", "b"), ({"$ref": "#/a/b~1c"}, 1, "x"),
+                ({"minLength": 1}, "x", ""), ({"maxLength": 1}, "x", "xx"),
+                ({"format": "date-time"}, "2026-12-01T09:00:00Z", "2026-12-01T09:00:00"),
+                ({"format": "date-time"}, "2026-12-01T09:00:00.5+01:00", "2026-13-01T09:00:00Z")]:
+            with self.subTest(schema=schema):
+                self.assertEqual(schemas.problems(good, schema), [])
+                self.assertNotEqual(schemas.problems(bad, schema), [])
+
+    def test_what_it_does_not_know_is_an_error(self):
+        for schema in ({"patternProperties": {}}, {"properties": {"a": {"pattern": "x"}}}, {"format": "uri"}, {"type": "text"},
+                       {"$ref": "http://elsewhere.example/schema"}):
+            with self.subTest(schema=schema), self.assertRaises(AssertionError):
+                Schemas({}).problems({"a": "x"} if "properties" in schema else "x", schema)
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield (method, path), operation
+
+
+def filled(path, **values):
+    return re.sub(r"\{(\w+)\}", lambda m: urllib.parse.quote(str(values.get(m[1], "unknown")), safe=""), path)
+
+
+class Document(InstallationTest):
+    def setUp(self):
+        super().setUp()
+        self.anyone = Client(self.box.host.url)
+        self.document = self.anyone("GET", "/api/openapi.json").json
+        self.schemas = Schemas(self.document)
+        self.seen = {}
+
+    def check(self, key, answer):
+        """Holds one answer against the document."""
+        method, path = key
+        where = f"{method.upper()} {path} → {answer}"
+        described = self.document["paths"][path][method]["responses"].get(str(answer.status))
+        self.assertIsNotNone(described, f"this status is not described: {where}")
+        self.seen.setdefault(key, set()).add(answer.status)
+        content = described.get("content", {})
+        if not content:
+            self.assertEqual(answer.body, "", f"no body is described: {where}")
+            return answer
+        type = answer.headers.get("content-type", "").split(";")[0]
+        self.assertIn(type, content, f"this content type is not described: {where}")
+        if type.endswith("json"):
+            self.assertEqual(self.schemas.problems(answer.json, content[type].get("schema", {})), [], where)
+        if answer.status >= 400:
+            self.assertEqual(answer.json["status"], answer.status, where)
+        for header in described.get("headers", {}):
+            self.assertIn(header.lower(), answer.headers, where)
+        return answer
+
+    def call(self, status, client, method, path, body=None, headers=None, query="", **values):
+        key = (method, path)
+        answer = self.check(key, client(method.upper(), filled(path, **values) + query, body, headers))
+        self.assertEqual(answer.status, status, f"{method.upper()} {path}: {answer}")
+        if status < 300 and body is not None and (headers or {}).get("Content-Type", "application/json") != "application/json":
+            pass
+        elif status < 300 and isinstance(body, dict):
+            schema = self.document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+            self.assertEqual(self.schemas.problems(body, schema), [], f"what {method} {path} accepted is not described")
+        return answer
+
+    def announced(self, client, method, path, length, type):
+        """The answer to a body of that length, which is not sent: a refusal comes before it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.box.host.port, timeout=30)
+        connection.putrequest(method.upper(), path)
+        for name, value in {**client.headers, "Content-Type": type, "Content-Length": str(length)}.items():
+            connection.putheader(name, value)
+        if client.cookies:
+            connection.putheader("Cookie", "; ".join(f"{k}={v}" for k, v in client.cookies.items()))
+        connection.endheaders()
+        response = connection.getresponse()
+        answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read().decode())
+        connection.close()
+        return answer
+
+    def callers(self):
+        """Who may call an operation, and who is somebody else."""
+        person, app, admin = self.box.login("john"), self.box.app, self.box.login("ada")
+
+        def pair(path, operation):
+            schemes = {name for alternative in operation["security"] for name in alternative}
+            if schemes == {"appKey"}:
+                return app, person
+            if not schemes:
+                return self.anyone, None
+            self.assertEqual(schemes, {"session", "jwt"}, path)
+            return (admin if "sync-bulk" in path else person), app
+        return pair
+
+    def test_credentials_and_bodies_of_every_operation(self):
+        pair = self.callers()
+        for key, operation in operations(self.document):
+            method, path = key
+            with self.subTest(operation=f"{method.upper()} {path}"):
+                target = filled(path)
+                rightful, wrong = pair(path, operation)
+                body = b"{}" if "requestBody" in operation else None
+                headers = {"Content-Type": "application/json"} if body else {}
+                if wrong is not None:
+                    nobody = self.check(key, self.anyone(method.upper(), target, body, headers))
+                    self.assertEqual(nobody.status, 401, nobody)
+                    self.assertIn("www-authenticate", nobody.headers)
+                    forged = Client(self.box.host.url, {"Authorization": "Bearer forged"})
+                    self.assertEqual(self.check(key, forged(method.upper(), target, body, headers)).status, 401)
+                    other = self.check(key, wrong(method.upper(), target, body, headers))
+                    self.assertEqual(other.status, 403, other)
+                if body is None:
+                    continue
+                kind = "application/cloudevents+json" if path == "/api/events/" else "application/json"
+                large = self.check(key, self.announced(rightful, method, target, (1 << 20) + 1, kind))
+                self.assertEqual(large.status, 413, large)
+                plain = self.check(key, rightful(method.upper(), target, b"hello", {"Content-Type": "text/plain"}))
+                self.assertEqual(plain.status, 415, plain)
+                broken = self.check(key, rightful(method.upper(), target, b"{", {"Content-Type": kind}))
+                self.assertEqual((broken.status, broken.json["code"]), (400, "invalid_json"), broken)
+
+    def test_a_method_that_a_path_does_not_have_is_405_with_those_that_it_has(self):
+        for path, methods in self.document["paths"].items():
+            missing = [m for m in METHODS if m not in methods][0]
+            answer = self.anyone(missing.upper(), filled(path))
+            with self.subTest(path=path, method=missing):
+                self.assertEqual(answer.status, 405, answer)
+                self.assertEqual({m.strip().lower() for m in answer.headers["allow"].split(",")}, set(methods))
+                problem = self.document["components"]["schemas"]["Problem"]
+                self.assertEqual(self.schemas.problems(answer.json, problem), [])
+        nowhere = self.anyone("GET", "/api/nowhere/")
+        self.assertEqual(nowhere.status, 404)
+
+    def test_every_status_of_every_operation_as_described(self):
+        # What the other test provokes for every operation.
+        for key, operation in operations(self.document):
+            described = {int(s) for s in operation["responses"]}
+            self.seen[key] = described & ({401, 403} if operation["security"] else set())
+            if "requestBody" in operation:
+                self.seen[key] |= {400, 413, 415}
+        self.box.host.stop()
+        del self.box.host.environment["OUTLOOK_CLIENT_SECRET"]
+        self.box.host.start()
+        app, box = self.box.app, self.box
+        john, ada = box.connect("john", "google"), box.login("ada")
+
+        events = "/api/events/"
+        cloud = {"Content-Type": "application/cloudevents+json"}
+        event = box.event("order.confirmed")
+        self.assertEqual(self.schemas.problems(event, self.document["components"]["schemas"]["Event"]), [])
+        first = self.call(202, app, "post", events, json.dumps(event), cloud)
+        self.assertFalse(first.json["duplicate"])
+        self.assertTrue(self.call(202, app, "post", events, json.dumps(event), cloud).json["duplicate"])
+        self.call(409, app, "post", events, json.dumps(dict(event, type="order.cancelled")), cloud)
+        batch = [box.event("appointment.assigned"), box.event("appointment.updated", version=2)]
+        self.call(202, app, "post", events, json.dumps(batch), {"Content-Type": "application/cloudevents-batch+json"})
+        self.call(202, app, "post", events, json.dumps(event["data"]),
+                  {"Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": "binary", "ce-source": "tests",
+                   "ce-type": "appointment.updated"})
+        pointed = self.call(400, app, "post", events, json.dumps(dict(event, id="")), cloud)
+        self.assertEqual(pointed.json["pointer"], "/id")
+        ghost = box.send("appointment.assigned", id="A-2", staff=[{"id": "ghost", "name": "Ghost"}])
+        cancelled = box.send("appointment.cancelled", id="A-3")
+        receipt = "/api/events/{id}/"
+        for id in (event["id"], batch[0]["id"], ghost, cancelled, "binary"):
+            box.settled(id)
+            self.call(200, app, "get", receipt, id=id, query="?source=tests")
+        self.assertTrue(self.call(200, app, "get", receipt, id=event["id"]).json["deliveries"])
+        self.assertTrue(self.call(200, app, "get", receipt, id=ghost).json["unknown_people"])
+        self.call(404, app, "get", receipt, id="none")
+
+        people = "/api/people/{id}/"
+        eve = {"name": "Eve", "email": "eve@example.com", "role": "staff", "timezone": "Europe/London", "teams": ["north"],
+               "password": "password of eve"}
+        self.call(201, app, "put", people, eve, id="eve")
+        self.call(200, app, "put", people, eve, id="eve")
+        self.call(400, app, "put", people, dict(eve, role="astronaut"), id="eve")
+        self.call(200, app, "get", people, id="eve")
+        self.call(404, app, "get", people, id="nobody")
+        self.call(204, app, "delete", people, id="eve")
+        self.call(404, app, "delete", people, id="eve")
+
+        session = "/api/session/"
+        fresh, evil = Client(box.host.url), {"Origin": "http://evil.example"}
+        login = {"email": "john@example.com", "password": "password of john"}
+        self.call(200, fresh, "post", session, login)
+        self.call(200, fresh, "get", session)
+        self.call(403, fresh, "delete", session, headers=evil)
+        self.call(204, fresh, "delete", session)
+        self.call(401, fresh, "get", session)
+        self.call(403, self.anyone, "post", session, login, evil)
+        self.call(401, self.anyone, "post", session, dict(login, email="max@example.com"))
+        for _ in range(6):
+            answer = self.check(("post", session), self.anyone("POST", session, dict(login, email="mia@example.com")))
+        self.assertEqual(answer.status, 429, answer)
+        self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
+        self.call(401, Client(box.host.url, {"Authorization": "Bearer forged"}), "delete", session)
+        self.check(("delete", session), Client(box.host.url)("DELETE", session))
+
+        self.call(200, john, "get", "/api/calendar/status/")
+        self.call(200, ada, "get", "/api/calendar/status/")
+        connect, disconnect = "/api/calendar/{provider}/connect/", "/api/calendar/{provider}/disconnect/"
+        self.call(200, john, "post", connect, provider="google")
+        feed = self.call(200, john, "post", connect, provider="ics").json["feed_url"]
+        self.call(404, john, "post", connect, provider="nowhere")
+        self.call(503, john, "post", connect, provider="outlook")
+        callback = "/api/calendar/{provider}/callback/"
+        self.call(302, self.anyone, "get", callback, provider="google", query="?state=x&code=y")
+        self.call(302, self.anyone, "get", callback, provider="google")
+        self.call(404, self.anyone, "get", callback, provider="nowhere")
+
+        self.assertEqual(self.call(202, john, "post", "/api/calendar/sync/").json["queued"] > 0, True)
+        bulk, progress = "/api/calendar/sync-bulk/", "/api/calendar/sync-bulk/{job}/"
+        self.call(202, ada, "post", bulk)
+        self.call(202, ada, "post", bulk, {"role": "customer"})
+        job = self.call(202, ada, "post", bulk, {"people": ["john", "sarah"]}).json["job"]
+        eventually(lambda: self.call(200, ada, "get", progress, job=job).json["state"] == "done", "the job ends")
+        self.call(404, ada, "get", progress, job="none")
+        self.call(400, ada, "post", bulk, {"people": ["nobody"]})
+        self.call(400, ada, "post", bulk, {"role": "astronaut"})
+
+        entries, entry = "/api/calendar/events/", "/api/calendar/events/{id}/"
+        own = {"title": "Dentist", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "Europe/London",
+               "location": "Harley Street", "description": "bring card"}
+        created = self.call(201, john, "post", entries, own).json
+        day = self.call(201, john, "post", entries, {"title": "Holiday", "start": "2031-06-01", "end": "2031-06-08"}).json
+        self.assertTrue(day["all_day"])
+        self.call(400, john, "post", entries, dict(own, end="2031-05-01T08:00:00"))
+        self.call(400, john, "post", entries, dict(own, colour="green"))
+        self.call(200, john, "get", entries)
+        self.call(200, john, "get", entries, query="?since=2031-01-01T00:00:00Z")
+        self.call(400, john, "get", entries, query="?since=yesterday")
+        self.call(200, john, "patch", entry, {"title": "Surgeon"}, id=created["id"])
+        self.call(400, john, "patch", entry, {"start": "soon"}, id=created["id"])
+        self.call(404, john, "patch", entry, {"title": "x"}, id="none")
+        self.call(409, john, "patch", entry, {"title": "x"}, id=APPOINTMENT["id"])
+        self.call(409, john, "delete", entry, id=APPOINTMENT["id"])
+        self.call(404, john, "delete", entry, id="none")
+        ics = "/api/calendar/ics/{appointment_id}/"
+        for id in (APPOINTMENT["id"], created["id"], day["id"]):
+            self.assertTrue(self.call(200, john, "get", ics, appointment_id=id).body.startswith("BEGIN:VCALENDAR\r\n"))
+        self.call(404, john, "get", ics, appointment_id="none")
+        self.call(204, john, "delete", entry, id=created["id"])
+        self.call(404, john, "delete", entry, id=created["id"])
+
+        feeds = "/api/calendar/feed/{secret}.ics"
+        secret = re.search(r"/feed/([^/]+)\.ics$", feed)[1]
+        eventually(lambda: "BEGIN:VEVENT" in self.call(200, self.anyone, "get", feeds, secret=secret).body, "the feed has entries")
+        eventually(lambda: box.status(john, "ics")["pending"] == 0, "the feed rests")
+        whole = self.call(200, self.anyone, "get", feeds, secret=secret)
+        self.call(304, self.anyone, "get", feeds, headers={"If-None-Match": whole.headers["etag"]}, secret=secret)
+        self.call(304, self.anyone, "get", feeds, headers={"If-Modified-Since": whole.headers["last-modified"]}, secret=secret)
+        self.call(404, self.anyone, "get", feeds, secret="A" * 43)
+
+        self.call(200, john, "post", disconnect, {"events": "remove"}, provider="google")
+        self.call(200, john, "post", disconnect, {"events": "keep"}, provider="ics")
+        self.call(200, john, "post", disconnect, provider="ics")
+        self.call(400, john, "post", disconnect, {"events": "burn"}, provider="ics")
+        self.call(404, john, "post", disconnect, provider="nowhere")
+        self.call(404, self.anyone, "get", feeds, secret=secret)
+        for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json"):
+            self.call(200, self.anyone, "get", path)
+
+        for key, operation in operations(self.document):
+            with self.subTest(operation=key):
+                expected = {int(s) for s in operation["responses"]} - NOT_PROVOKED
+                if key in PROVOKED_503:
+                    expected.add(503)
+                self.assertEqual(expected - self.seen[key], set(), "described, but never seen")
+
+    def test_nobody_reaches_what_is_somebody_elses(self):
+        box = self.box
+        john = box.connect("john", "google")
+        _, feed = box.connect_feed("john")
+        box.settled(box.send("order.confirmed"))
+        own = {"title": "Secret of john", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "UTC"}
+        custom = john("POST", "/api/calendar/events/", own).json["id"]
+        job = box.login("ada")("POST", "/api/calendar/sync-bulk/").json["job"]
+        eventually(lambda: box.status(john, "google")["pending"] == 0, "john's calendar is complete")
+        omar = box.login("omar")
+
+        def of_john():
+            status = john("GET", "/api/calendar/status/").json
+            for provider in status["providers"]:
+                provider.pop("last_sync_at")
+            return (status, john("GET", "/api/calendar/events/").json, self.anyone("GET", feed).body,
+                    box.titles_of("google", "john@google.example"))
+
+        def not_found(method, path, body=None, **values):
+            for id in (APPOINTMENT["id"], custom):
+                answer = self.check((method, path), omar(method.upper(), filled(path, id=id, appointment_id=id), body))
+                self.assertEqual(answer.status, 404, answer)
+
+        def own_only(method, path, expected, body=None, **values):
+            answer = self.check((method, path), omar(method.upper(), filled(path, **values), body))
+            self.assertLess(answer.status, 300, answer)
+            self.assertNotIn("john", answer.body.lower())
+            for key, value in expected.items():
+                self.assertEqual(answer.json[key], value, answer)
+
+        def forbidden(method, path, body=None):
+            answer = self.check((method, path), omar(method.upper(), filled(path, job=job), body))
+            self.assertEqual(answer.status, 403, answer)
+
+        def connects():
+            for provider in ("google", "ics"):
+                own_only("post", "/api/calendar/{provider}/connect/", {}, provider=provider)
+
+        def disconnects():
+            own_only("post", "/api/calendar/{provider}/disconnect/", {"was_connected": False}, {"events": "remove"}, provider="google")
+
+        cases = {
+            ("get", "/api/session/"): lambda: own_only("get", "/api/session/", {"id": "omar"}),
+            ("get", "/api/calendar/status/"): lambda: own_only("get", "/api/calendar/status/", {"role": "staff"}),
+            ("post", "/api/calendar/{provider}/connect/"): connects,
+            ("post", "/api/calendar/{provider}/disconnect/"): disconnects,
+            ("post", "/api/calendar/sync/"): lambda: own_only("post", "/api/calendar/sync/", {"queued": 0}),
+            ("post", "/api/calendar/sync-bulk/"): lambda: forbidden("post", "/api/calendar/sync-bulk/", {"people": ["john"]}),
+            ("get", "/api/calendar/sync-bulk/{job}/"): lambda: forbidden("get", "/api/calendar/sync-bulk/{job}/"),
+            ("get", "/api/calendar/events/"): lambda: own_only("get", "/api/calendar/events/", {"events": []}),
+            ("patch", "/api/calendar/events/{id}/"): lambda: not_found("patch", "/api/calendar/events/{id}/", {"title": "Mine"}),
+            ("delete", "/api/calendar/events/{id}/"): lambda: not_found("delete", "/api/calendar/events/{id}/"),
+            ("get", "/api/calendar/ics/{appointment_id}/"): lambda: not_found("get", "/api/calendar/ics/{appointment_id}/"),
+            ("post", "/api/calendar/events/"): lambda: own_only("post", "/api/calendar/events/", {"title": "Of omar"},
+                                                                dict(own, title="Of omar")),
+        }
+        personal = {key for key, operation in operations(self.document)
+                    if any("session" in alternative for alternative in operation["security"])}
+        self.assertEqual(set(cases), personal, "every route that answers to a person needs its case here")
+        before = of_john()
+        for key, case in cases.items():
+            with self.subTest(operation=key):
+                case()
+                self.assertEqual(of_john(), before, "nothing of john's has changed")
+        self.assertEqual(omar("DELETE", "/api/session/").status, 204)
+        self.assertEqual(john("GET", "/api/session/").status, 200, "one log-out is nobody else's")
+
+
+if __name__ == "__main__":
+    main()
