@@ -43,6 +43,7 @@ bool goneAtProvider(const DeliveryRow& row, Touched touched) {
 void want(DeliveryRow& row, bool present, std::int64_t revision) {
   row.wantedRevision = std::max(revision, row.wantedRevision + 1);
   row.wanted = present;
+  row.tries = row.attempts;
 }
 
 bool differs(const DeliveryRow& row, const WantedContent& content) {
@@ -148,6 +149,7 @@ void applyOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach)
   const bool success = outcome.kind == Kind::delivered || outcome.kind == Kind::removed;
   const bool current = outcome.revision == row.wantedRevision;
   row.untriedIn = 0;
+  row.tries = row.attempts + 1;
   if (success) {
     clearFailure(row);
     row.appliedRevision = outcome.revision;

@@ -23,7 +23,8 @@ struct DeliveryRow {
   std::string appliedHash;
   std::string providerEventId;
   std::string etag;
-  int attempts = 0;
+  int attempts = 0; ///< failed ones since the last success; what the back-off counts
+  int tries = 0;    ///< made for what is wanted now, the successful one too; what people see
   TimeMs firstFailureAt = 0;
   std::optional<TimeMs> dueAt;
   TimeMs deliveredAt = 0;

@@ -163,7 +163,8 @@ struct DeliveryRecord {
   std::int64_t wantedRevision = 0;
   std::int64_t appliedRevision = 0;
   std::string providerEventId;
-  int attempts = 0;
+  int attempts = 0; ///< failed ones since the last success
+  int tries = 0;    ///< made for what is wanted now, the successful one too
   TimeMs dueAt = 0;
   TimeMs deliveredAt = 0;
   std::string errorCode;

@@ -63,6 +63,7 @@ class Faults(InstallationTest):
         self.box.settled(self.box.send("order.confirmed"))
         seen = [r for r in self.box.sandbox.control("GET", "requests") if "/v1.0/me/" in r["path"] and r["method"] == "POST"]
         self.assertEqual([r["status"] for r in seen], [429, 201], seen)
+        self.assertEqual(self.box.receipt("evt-1")["deliveries"][0]["attempts"], 2)
         first, second = (datetime.datetime.fromisoformat(r["time"]) for r in seen)
         self.assertGreaterEqual((second - first).total_seconds(), 2)
 

@@ -56,6 +56,7 @@ class Journeys(InstallationTest):
         receipt = self.box.settled(self.box.send("appointment.rescheduled", version=2, start="2031-12-02T14:00:00",
                                                  end="2031-12-02T16:00:00"))
         self.assertEqual({d["person"] for d in receipt["deliveries"]}, {"john", "sarah", "mia", "ada"})
+        self.assertEqual({(d["state"], d["attempts"]) for d in receipt["deliveries"]}, {("delivered", 1)})
         self.assertTrue(self.google("john")[0]["start"]["dateTime"].startswith("2031-12-02T14:00:00"))
         self.assertTrue(self.outlook("sarah")[0]["start"]["dateTime"].startswith("2031-12-02T14:00:00"))
         self.assertEqual(ids, [self.google("john")[0]["id"], self.outlook("sarah")[0]["id"]], "changed, not made anew")

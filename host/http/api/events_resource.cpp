@@ -14,8 +14,8 @@ constexpr auto kRoutingSlice = std::chrono::milliseconds(50);
 constexpr int kRoutingSlices = 40;
 
 Response postEvents(Services& services, Exchange& exchange) {
-  const auto read = readEvents(exchange.request);
-  const auto accepted = services.intake.accept(read.events, read.batch);
+  auto read = readEvents(exchange.request);
+  const auto accepted = services.intake.accept(std::move(read.events), read.batch);
   if (services.logger.enabled(Logger::Level::debug))
     for (const auto& event : accepted)
       services.logger.debug("an event was accepted", {{"request", exchange.request.requestId},

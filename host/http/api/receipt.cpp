@@ -23,7 +23,7 @@ json describeDelivery(const store::DeliveryRecord& delivery) {
           {"provider", delivery.provider},
           {"action", delivery.wanted ? "upsert" : "delete"},
           {"state", delivery.state},
-          {"attempts", delivery.attempts},
+          {"attempts", delivery.tries},
           {"provider_event_id", textOrNull(delivery.providerEventId)},
           {"last_error", std::move(lastError)},
           {"wanted_revision", delivery.wantedRevision},

@@ -20,6 +20,7 @@ DeliveryRow readRow(Row& row) {
   d.untriedIn = row.integer();
   d.errorCode = row.text();
   d.errorMessage = row.text();
+  d.tries = row.small();
   return d;
 }
 
@@ -40,6 +41,7 @@ DeliveryRecord readRecord(Row& row) {
   d.deliveredAt = row.integer();
   d.errorCode = row.text();
   d.errorMessage = row.text();
+  d.tries = row.small();
   return d;
 }
 
@@ -72,7 +74,7 @@ void SqliteStore::storeDelivery(Session& session, const DeliveryKey& key, const 
   session["deliveries_change"].run(key.placementId, key.connectionId, row.state, row.wanted, row.wantedRevision,
                                    row.appliedRevision, row.appliedHash, row.providerEventId, row.etag, row.attempts,
                                    row.firstFailureAt, row.dueAt, row.deliveredAt, row.generation, row.errorCode,
-                                   row.errorMessage, row.untriedIn);
+                                   row.errorMessage, row.untriedIn, row.tries);
   noteDue(key.connectionId, row.dueAt);
 }
 

@@ -128,7 +128,7 @@ void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
     ensureSession();
     Session& session = *session_;
     if (synchronousFull_ != durable) { // cannot change inside a transaction
-      session.execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+      session.script(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
       synchronousFull_ = durable;
     }
     session["begin_immediate"].run();

@@ -250,7 +250,7 @@ DELETE FROM oauth_states WHERE person_id = ?1
 
 -- name: deliveries_one
 SELECT state, wanted, wanted_revision, applied_revision, applied_hash, provider_event_id, etag, attempts,
-  first_failure_at, due_at, delivered_at, generation, untried_in, error_code, error_message FROM deliveries WHERE
+  first_failure_at, due_at, delivered_at, generation, untried_in, error_code, error_message, tries FROM deliveries WHERE
   placement_id = ?1 AND connection_id = ?2
 
 -- name: deliveries_add
@@ -260,7 +260,8 @@ VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)
 -- name: deliveries_change
 UPDATE deliveries SET state = ?3, wanted = ?4, wanted_revision = ?5, applied_revision = ?6, applied_hash = ?7,
   provider_event_id = ?8, etag = ?9, attempts = ?10, first_failure_at = ?11, due_at = ?12, delivered_at = ?13,
-  generation = ?14, error_code = ?15, error_message = ?16, untried_in = ?17
+  generation = ?14, error_code = ?15, error_message = ?16, untried_in = ?17,
+  tries = ?18
 WHERE placement_id = ?1 AND connection_id = ?2
 
 -- name: deliveries_drop
@@ -269,7 +270,7 @@ DELETE FROM deliveries WHERE placement_id = ?1 AND connection_id = ?2
 -- name: deliveries_of_connection
 SELECT d.placement_id, p.present, p.revision, p.content_hash, p.end_utc, d.state, d.wanted, d.wanted_revision,
   d.applied_revision, d.applied_hash, d.provider_event_id, d.etag, d.attempts, d.first_failure_at, d.due_at,
-  d.delivered_at, d.generation, d.untried_in, d.error_code, d.error_message
+  d.delivered_at, d.generation, d.untried_in, d.error_code, d.error_message, d.tries
 FROM deliveries d JOIN placements p ON p.id = d.placement_id WHERE d.connection_id = ?1
 
 -- name: deliveries_missing
@@ -309,21 +310,21 @@ SELECT count(*) FROM deliveries WHERE connection_id = ?1 AND due_at IS NOT NULL
 -- name: deliveries_of_placement
 SELECT d.placement_id, d.connection_id, p.appointment_id, p.person_id, c.provider, d.state, d.wanted,
   d.wanted_revision, d.applied_revision, d.provider_event_id, d.attempts, ifnull(d.due_at, 0), d.delivered_at,
-  d.error_code, d.error_message
+  d.error_code, d.error_message, d.tries
 FROM deliveries d JOIN placements p ON p.id = d.placement_id JOIN connections c ON c.id = d.connection_id
 WHERE d.placement_id = ?1 ORDER BY d.connection_id
 
 -- name: deliveries_all
 SELECT d.placement_id, d.connection_id, p.appointment_id, p.person_id, c.provider, d.state, d.wanted,
   d.wanted_revision, d.applied_revision, d.provider_event_id, d.attempts, ifnull(d.due_at, 0), d.delivered_at,
-  d.error_code, d.error_message
+  d.error_code, d.error_message, d.tries
 FROM deliveries d JOIN placements p ON p.id = d.placement_id JOIN connections c ON c.id = d.connection_id
 ORDER BY ifnull(d.due_at, 0), d.placement_id, d.connection_id LIMIT ?1
 
 -- name: deliveries_in_state
 SELECT d.placement_id, d.connection_id, p.appointment_id, p.person_id, c.provider, d.state, d.wanted,
   d.wanted_revision, d.applied_revision, d.provider_event_id, d.attempts, ifnull(d.due_at, 0), d.delivered_at,
-  d.error_code, d.error_message
+  d.error_code, d.error_message, d.tries
 FROM deliveries d JOIN placements p ON p.id = d.placement_id JOIN connections c ON c.id = d.connection_id
 WHERE d.state = ?1 ORDER BY ifnull(d.due_at, 0), d.placement_id, d.connection_id LIMIT ?2
 

@@ -144,6 +144,7 @@ CREATE TABLE deliveries (
   provider_event_id TEXT NOT NULL DEFAULT '',
   etag              TEXT NOT NULL DEFAULT '',
   attempts          INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  tries             INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0), -- for what is wanted now, the successful one too
   first_failure_at  INTEGER NOT NULL DEFAULT 0,
   due_at            INTEGER,
   delivered_at      INTEGER NOT NULL DEFAULT 0, -- of the last confirmed delivery or removal
