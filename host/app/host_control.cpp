@@ -8,11 +8,6 @@ namespace {
 
 using nlohmann::json;
 
-json describe(const Person& person) {
-  return {{"id", person.id},     {"name", person.name},         {"email", person.email},
-          {"role", person.role}, {"timezone", person.timezone}, {"teams", person.teams}};
-}
-
 json describe(const store::AppointmentState& state) {
   json placements = json::array();
   for (const auto& placement : state.placements)
@@ -63,7 +58,7 @@ json HostControl::createAppKey(const json& request) {
 json HostControl::snapshot(const json& request) {
   json people = json::array(), states = json::array();
   for (const auto& person : parts_.store.people())
-    people.push_back(describe(person));
+    people.push_back(toJson(person));
   const std::vector<std::string> ids = request.at("appointments");
   for (const auto& state : parts_.store.appointmentStates(ids))
     states.push_back(describe(state));
@@ -81,7 +76,7 @@ json HostControl::run(const json& request) {
   if (command == "people.list") {
     json people = json::array();
     for (const auto& person : store.people())
-      people.push_back(describe(person));
+      people.push_back(toJson(person));
     return {{"people", std::move(people)}};
   }
   if (command == "app-keys.create")

@@ -1,4 +1,5 @@
 #pragma once
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -15,5 +16,8 @@ struct Person {
 
   bool operator==(const Person&) const = default;
 };
+
+/// {id, name, email, role, timezone, teams}, as the API shows a person.
+nlohmann::json toJson(const Person& person);
 
 } // namespace calbridge

@@ -13,11 +13,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxId = 255;
 
-json describe(const Person& person) {
-  return {{"id", person.id},     {"name", person.name},         {"email", person.email},
-          {"role", person.role}, {"timezone", person.timezone}, {"teams", person.teams}};
-}
-
 Person readPerson(Services& services, const std::string& id, const json& body) {
   const Fields fields(body);
   fields.allowOnly({"id", "name", "email", "role", "timezone", "teams", "password"});
@@ -53,14 +48,14 @@ Response putPerson(Services& services, PasswordHasher& passwords, Exchange& exch
   // What routing sees of a person may put entries into calendars or take them out.
   if (!before || before->role != person.role || before->teams != person.teams)
     services.intake.reevaluateAll();
-  return Response::json(created ? 201 : 200, describe(person));
+  return Response::json(created ? 201 : 200, toJson(person));
 }
 
 Response getPerson(Services& services, Exchange& exchange) {
   const auto person = services.store.person(exchange.parameter("id"));
   if (!person)
     throw Error("not_found", "nobody has this id");
-  return Response::json(200, describe(*person));
+  return Response::json(200, toJson(*person));
 }
 
 Response deletePerson(Services& services, Exchange& exchange) {

@@ -9,9 +9,9 @@ namespace {
 using nlohmann::json;
 
 json describe(const Person& person) {
-  return {{"person", person.id},   {"id", person.id},     {"name", person.name},
-          {"email", person.email}, {"role", person.role}, {"timezone", person.timezone},
-          {"teams", person.teams}};
+  json body = toJson(person);
+  body["person"] = person.id;
+  return body;
 }
 
 Response postSession(Services& services, PasswordHasher& passwords, Sessions& sessions, LoginThrottle& throttle,
