@@ -198,7 +198,7 @@ class Document(InstallationTest):
         for key, operation in operations(self.document):
             method, path = key
             with self.subTest(operation=f"{method.upper()} {path}"):
-                target = filled(path)
+                target = filled(path, provider="ics")
                 rightful, wrong = pair(path, operation)
                 body = b"{}" if "requestBody" in operation else None
                 headers = {"Content-Type": "application/json"} if body else {}
