@@ -103,7 +103,7 @@ EntryTime readTime(const nlohmann::json& json, const std::string& at) {
 
 } // namespace
 
-Appointment parseAppointment(const nlohmann::json& json, const std::string& at) {
+Appointment parseAppointment(nlohmann::json json, const std::string& at) {
   if (!json.is_object())
     refuse(at, "an appointment must be a JSON object");
   Appointment appointment;
@@ -135,7 +135,7 @@ Appointment parseAppointment(const nlohmann::json& json, const std::string& at) 
       appointment.staffIds.push_back(requireId((*it)[i], where));
     }
   }
-  appointment.data = json;
+  appointment.data = std::move(json);
   return appointment;
 }
 

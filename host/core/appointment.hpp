@@ -21,6 +21,6 @@ struct Appointment {
 
 /// Reads and checks a snapshot. Throws Error("invalid_event") whose pointer is `at` + the field's own.
 /// Required: id, start, end; a timezone unless both carry an offset. `end` may not lie before `start`.
-Appointment parseAppointment(const nlohmann::json& json, const std::string& at);
+Appointment parseAppointment(nlohmann::json json, const std::string& at);
 
 } // namespace calbridge

@@ -39,7 +39,7 @@ struct Entry {
 nlohmann::json toJson(const Entry& entry);
 /// Throws nlohmann::json::exception on a document that toJson did not make.
 Entry entryFromJson(const nlohmann::json& json);
-/// SHA-256 (hex) over the canonical JSON.
+/// SHA-256 (hex) over all fields: the same for equal entries only.
 std::string contentHash(const Entry& entry);
 
 } // namespace calbridge

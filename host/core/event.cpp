@@ -29,7 +29,7 @@ std::string attribute(const nlohmann::json& json, const char* key, const std::st
 
 } // namespace
 
-Event parseEvent(const nlohmann::json& json, const std::string& at) {
+Event parseEvent(nlohmann::json json, const std::string& at) {
   if (!json.is_object())
     refuse(at, "an event must be a JSON object");
   if (attribute(json, "specversion", at) != "1.0")
@@ -53,13 +53,14 @@ Event parseEvent(const nlohmann::json& json, const std::string& at) {
   if ((one == data->end()) == (several == data->end()))
     refuse(at + "/data", "`data` must carry exactly one of `appointment` and `appointments`");
   if (one != data->end()) {
-    event.appointments.push_back(parseAppointment(*one, at + "/data/appointment"));
+    event.appointments.push_back(parseAppointment(std::move(*one), at + "/data/appointment"));
     return event;
   }
   if (!several->is_array() || several->empty() || several->size() > kMaxAppointments)
     refuse(at + "/data/appointments", "`appointments` must be an array of 1 to 1000 appointments");
   for (std::size_t i = 0; i < several->size(); ++i)
-    event.appointments.push_back(parseAppointment((*several)[i], at + "/data/appointments/" + std::to_string(i)));
+    event.appointments.push_back(
+        parseAppointment(std::move((*several)[i]), at + "/data/appointments/" + std::to_string(i)));
   for (std::size_t i = 0; i < event.appointments.size(); ++i)
     for (std::size_t k = 0; k < i; ++k)
       if (event.appointments[i].id == event.appointments[k].id)

@@ -19,6 +19,6 @@ struct Event {
 /// Reads a structured-mode CloudEvent
 /// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md). Throws Error("invalid_event")
 /// with the JSON pointer of the offending field, prefixed by `at`.
-Event parseEvent(const nlohmann::json& json, const std::string& at = "");
+Event parseEvent(nlohmann::json json, const std::string& at = "");
 
 } // namespace calbridge

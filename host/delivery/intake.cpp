@@ -44,15 +44,15 @@ void Intake::stop() {
     thread_.join();
 }
 
-std::vector<Intake::Accepted> Intake::accept(const std::vector<nlohmann::json>& events, bool batch) {
+std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events, bool batch) {
   std::vector<Event> parsed;
   std::vector<store::NewEvent> rows;
   parsed.reserve(events.size());
   rows.reserve(events.size());
   const TimeMs now = clock_.now();
   for (std::size_t i = 0; i < events.size(); ++i) {
-    Event event = parseEvent(events[i], batch ? "/" + std::to_string(i) : "");
-    std::string body = events[i].dump();
+    std::string body = events[i].dump(); // first: reading takes the document apart
+    Event event = parseEvent(std::move(events[i]), batch ? "/" + std::to_string(i) : "");
     std::string hash = sha256(body);
     rows.push_back({event.source, event.id, event.type, event.time.value_or(now), hexEncode(hash), std::move(body)});
     parsed.push_back(std::move(event));
@@ -157,6 +157,7 @@ std::vector<JournaledEvent> Intake::nextBatch() {
     const std::lock_guard lock(mutex_);
     behind = journalBehind_;
     if (!behind) {
+      batch.reserve(std::min(queue_.size(), kBatch));
       while (!queue_.empty() && batch.size() < kBatch) {
         if (!routedFromJournal_.erase(queue_.front().seq))
           batch.push_back(std::move(queue_.front()));

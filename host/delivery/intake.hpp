@@ -39,9 +39,9 @@ class Intake {
   };
   /// Checks and journals events, all or none. Throws Error: invalid_event (with pointer; a batch prefixes the index),
   /// event_conflict (same source and id, other content), store_unavailable. Returns after they are durable.
-  std::vector<Accepted> accept(const std::vector<nlohmann::json>& events, bool batch);
+  std::vector<Accepted> accept(std::vector<nlohmann::json> events, bool batch);
 
-  /// Waits until the event is routed; false when it has not been within `timeout`.
+  /// Waits for an event that is not routed yet; false when it is not announced as routed within `timeout`.
   bool waitRouted(std::int64_t seq, std::chrono::milliseconds timeout);
 
   /// A new policy counts from the next batch on; all open appointments are decided again in the background.

@@ -11,7 +11,8 @@ using nlohmann::json;
 struct Working {
   store::AppointmentState state;
   routing::RoutingState memory;
-  std::optional<Appointment> newest;
+  std::optional<Appointment> stored;
+  const Appointment* newest = nullptr; ///< of the batch's events; null while what is stored is the newest
   bool touched = false;
   std::unordered_map<std::string, std::size_t> placementOf; ///< person → index in state.placements
   std::vector<bool> changed;
@@ -21,13 +22,16 @@ struct Working {
     if (!state.appointment.memory.is_null())
       memory = routing::routingStateFromJson(state.appointment.memory);
     if (!state.appointment.snapshot.is_null())
-      newest = parseAppointment(state.appointment.snapshot, "");
+      stored = parseAppointment(state.appointment.snapshot, "");
     for (std::size_t i = 0; i < state.placements.size(); ++i) {
       placementOf.emplace(state.placements[i].personId, i);
       storedRevision.push_back(state.placements[i].revision);
     }
     changed.resize(state.placements.size());
   }
+
+  /// Null: nothing is known yet.
+  const Appointment* known() const { return newest == nullptr && stored ? &*stored : newest; }
 
   std::vector<routing::CurrentPlacement> current() const {
     std::vector<routing::CurrentPlacement> list;
@@ -99,6 +103,8 @@ void collect(store::RoutingWrite& write, std::vector<Working>& all) {
     if (!working.touched)
       continue;
     working.state.appointment.memory = routing::toJson(working.memory);
+    if (working.newest != nullptr)
+      working.state.appointment.snapshot = working.newest->data;
     for (std::size_t i = 0; i < working.state.placements.size(); ++i)
       if (working.changed[i])
         write.placements.push_back(std::move(working.state.placements[i]));
@@ -124,24 +130,23 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
     for (const auto& appointment : event.appointments) {
       Working& working = all[indexOf.at(appointment.id)];
       const auto current = working.current();
-      const routing::RoutingResult result =
+      routing::RoutingResult result =
           routing::route(*policy_, *directory_,
                          {.eventType = event.type,
                           .appointment = appointment,
                           .order = {.version = appointment.version, .time = event.time, .arrival = seq},
-                          .newest = working.newest ? &*working.newest : nullptr,
+                          .newest = working.known(),
                           .state = working.memory,
                           .current = current});
       working.touched = true;
-      working.memory = result.state;
+      working.memory = std::move(result.state);
       if (result.snapshotTaken) {
-        working.newest = appointment;
+        working.newest = &appointment;
         auto& record = working.state.appointment;
         record.version = appointment.version;
         record.orderTime = event.time.value_or(0);
         record.seq = seq;
         record.endUtc = appointment.time.endUtc;
-        record.snapshot = appointment.data;
       }
       for (const auto& decision : result.decisions)
         working.apply(decision, event.id, now);
@@ -162,7 +167,7 @@ store::RoutingWrite Planner::replan(std::vector<store::AppointmentState> states,
       continue;
     Working& working = all.emplace_back(std::move(state));
     const auto current = working.current();
-    const auto result = routing::reevaluate(*policy_, *directory_, *working.newest, working.memory, current);
+    const auto result = routing::reevaluate(*policy_, *directory_, *working.stored, working.memory, current);
     for (const auto& decision : result.decisions)
       working.apply(decision, {}, now);
   }
