@@ -61,18 +61,13 @@ void WorkerPool::spawnIfWorthwhile() {
 }
 
 void WorkerPool::submit(std::vector<store::DeliveryTask> tasks) {
-  std::size_t wake = 0;
   {
     const std::lock_guard lock(mutex_);
     for (auto& task : tasks)
       queue_.push_back(std::move(task));
-    wake = std::min(idle_, queue_.size());
     spawnIfWorthwhile();
   }
-  if (wake == 1)
-    ready_.notify_one();
-  else if (wake > 1)
-    ready_.notify_all();
+  ready_.notify_one(); // whoever takes a task wakes the next one: all at once would only queue up for the mutex
 }
 
 void WorkerPool::run() {
@@ -83,15 +78,21 @@ void WorkerPool::run() {
     const store::DeliveryTask task = std::move(queue_.front());
     queue_.pop_front();
     --idle_;
-    if (!queue_.empty())
+    const bool more = !queue_.empty();
+    if (more)
       spawnIfWorthwhile();
+    const bool handOn = more && idle_ > 0;
     lock.unlock();
+    if (handOn)
+      ready_.notify_one();
     const auto began = std::chrono::steady_clock::now();
     work_(task);
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     lock.lock();
     fastestMs_ = fastestMs_ < 0 || ms < fastestMs_ ? ms : fastestMs_ + (ms - fastestMs_) * kFade;
     ++idle_;
+    if (queue_.empty() && idle_ > target())
+      break; // the slow time is over: a few tasks a second must not keep all of its threads, taking turns, alive
   }
   --idle_;
   --threads_;
