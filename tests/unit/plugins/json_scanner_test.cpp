@@ -55,7 +55,7 @@ TEST_CASE("what the scanner takes, the parser takes with the same values, howeve
   std::size_t taken = 0;
   for (int round = 0; round < 20000; ++round) {
     std::string text = kPush;
-    for (unsigned i = random() % 3; i < 3; ++i) {
+    for (auto i = random() % 3; i < 3; ++i) {
       const std::size_t at = random() % text.size();
       switch (random() % 4) {
       case 0:
