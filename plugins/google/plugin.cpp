@@ -70,7 +70,7 @@ class GoogleProvider {
                                         {"code_verifier", request.codeVerifier}});
     sdk::Grant grant = sdk::grantFrom(json);
     requireScope(grant);
-    grant.account = accountFrom(json);
+    grant.account = account(call, json, grant.accessToken);
     return grant;
   }
 
@@ -120,12 +120,26 @@ class GoogleProvider {
     }
   }
 
-  static sdk::Account accountFrom(const sdk::Json& token) {
+  /// The id_token says whose account it is (OpenID Connect Core section 3.1.3.3). Without one, the primary calendar's
+  /// id does, which is the account's address. Where neither can be had, all that is known is that it is one account.
+  sdk::Account account(sdk::Call& call, const sdk::Json& token, const std::string& accessToken) {
     const auto idToken = token.find("id_token");
-    if (idToken == token.end() || !idToken->is_string()) {
-      throw sdk::Problem(sdk::Status::transient, "Google's token answer does not say whose account it is");
+    if (idToken != token.end() && idToken->is_string()) {
+      return accountFrom(*idToken);
     }
-    const sdk::Json claims = sdk::idTokenClaims(idToken->get_ref<const std::string&>());
+    const sdk::HttpResponse response = CalendarApi(call, apiUrl_, accessToken).getCalendar("primary");
+    if (response.ok()) {
+      const sdk::Json calendar = response.json();
+      const auto id = calendar.find("id");
+      if (id != calendar.end() && id->is_string() && !id->get_ref<const std::string&>().empty()) {
+        return {*id, *id};
+      }
+    }
+    return {"unnamed", "Google account"};
+  }
+
+  static sdk::Account accountFrom(const sdk::Json& idToken) {
+    const sdk::Json claims = sdk::idTokenClaims(idToken.get_ref<const std::string&>());
     const auto text = [&](const char* key) {
       const auto found = claims.find(key);
       return found != claims.end() && found->is_string() ? found->get<std::string>() : std::string();

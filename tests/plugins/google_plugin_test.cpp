@@ -203,9 +203,6 @@ TEST_CASE("a person who unticked the calendar permission is told so") {
 TEST_CASE("a Google token answer without an account or without JSON is no success") {
   Google host;
   Json token = tokenJson();
-  SECTION("no id_token") {
-    token.erase("id_token");
-  }
   SECTION("an id_token that is no JWT") {
     token["id_token"] = "garbage";
   }
@@ -223,6 +220,23 @@ TEST_CASE("a Google token answer without an account or without JSON is no succes
   }
   host.expect("POST", kToken, 200, token.dump());
   CHECK(host.exchange(kExchange).status == "transient");
+}
+
+TEST_CASE("without an id_token the primary calendar says whose account it is") {
+  Google host;
+  Json token = tokenJson();
+  token.erase("id_token");
+  host.expect("POST", kToken, 200, token.dump());
+  const std::string primary = kApi + "/calendars/primary?prettyPrint=false&fields=id";
+  SECTION("by its id") {
+    host.expect("GET", primary, 200, R"({"id":"john@gmail.example"})");
+    CHECK(host.exchange(kExchange).body["account"] ==
+          Json{{"id", "john@gmail.example"}, {"label", "john@gmail.example"}});
+  }
+  SECTION("or the account stays without a name") {
+    host.expect("GET", primary, 403, R"({"error":{"code":403,"errors":[{"reason":"insufficientPermissions"}]}})");
+    CHECK(host.exchange(kExchange).body["account"] == Json{{"id", "unnamed"}, {"label", "Google account"}});
+  }
 }
 
 TEST_CASE("an account without an e-mail address still has a label") {
