@@ -5,7 +5,9 @@
 namespace calbridge::app {
 namespace {
 constexpr TimeMs kDay = TimeMs{24} * 3600 * 1000;
-}
+constexpr auto kRound = std::chrono::seconds(10);
+constexpr int kRoundsBetweenPrunes = std::chrono::hours(1) / kRound;
+} // namespace
 
 Upkeep::Upkeep(store::Store& store, const Clock& clock, Logger& logger, RetentionConfig retention)
     : store_(store), clock_(clock), logger_(logger), retention_(retention), thread_([this] { run(); }) {}
@@ -20,12 +22,12 @@ Upkeep::~Upkeep() {
 }
 
 void Upkeep::run() {
-  int minutes = 0;
+  int rounds = 0;
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, std::chrono::minutes(1), [this] { return stopping_; })) {
+  while (!wake_.wait_for(lock, kRound, [this] { return stopping_; })) {
     lock.unlock();
     giveMemoryBack();
-    if (++minutes % 60 == 0)
+    if (++rounds % kRoundsBetweenPrunes == 0)
       prune();
     lock.lock();
   }

@@ -10,7 +10,7 @@
 
 namespace calbridge::app {
 
-/// Deletes, once an hour, what its retention has passed, and gives freed memory back once a minute.
+/// Deletes, once an hour, what its retention has passed, and gives freed memory back every ten seconds.
 class Upkeep {
  public:
   Upkeep(store::Store& store, const Clock& clock, Logger& logger, RetentionConfig retention);
