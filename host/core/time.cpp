@@ -92,7 +92,7 @@ Broken breakDown(TimeMs time) {
           static_cast<int>(hms.subseconds().count())};
 }
 
-/// `count` digits of `value` over what stands at `pos`. (snprintf takes ten times as long, and every push has three.)
+/// `count` digits of `value` over what stands at `pos`. (Without snprintf: every push writes three times.)
 void putDigits(std::string& out, std::size_t pos, std::size_t count, unsigned value) {
   for (std::size_t i = count; i-- > 0; value /= 10)
     out[pos + i] = static_cast<char>('0' + value % 10);

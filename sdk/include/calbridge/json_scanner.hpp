@@ -5,7 +5,7 @@
 
 namespace calbridge::sdk {
 
-/// Reads JSON of a known shape from front to back straight into its destination, ten times faster than by way of a
+/// Reads JSON of a known shape from front to back straight into its destination, without building a
 /// document. It is a short cut and never the judge: every function answers false for whatever is wrong or merely
 /// unusual (fractions, \u escapes, null), and the caller then asks parseJson(), which knows it all and says what is
 /// wrong. What the scanner does accept, parseJson() accepts with the same value. Of repeated fields the last counts.
