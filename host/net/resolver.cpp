@@ -17,6 +17,9 @@ std::vector<Poco::Net::IPAddress> Resolver::resolve(const std::string& host, con
   if (Poco::Net::IPAddress literal; Poco::Net::IPAddress::tryParse(host, literal)) {
     return {literal};
   }
+  if (host == "localhost") { // RFC 6761 section 6.3: loopback, whatever a resolver says
+    return {Poco::Net::IPAddress("127.0.0.1"), Poco::Net::IPAddress("::1")};
+  }
   const std::shared_ptr<Lookup> found = lookup(host);
   std::unique_lock lock(found->mutex);
   while (!found->done) {
@@ -59,7 +62,7 @@ void Resolver::run(const std::string& host, Lookup& lookup) {
     const Poco::Net::HostEntry entry = Poco::Net::DNS::hostByName(host);
     addresses.assign(entry.addresses().begin(), entry.addresses().end());
   } catch (const Poco::Exception& exception) {
-    error = exception.className();
+    error = exception.name();
   } catch (const std::exception& exception) {
     error = exception.what();
   }

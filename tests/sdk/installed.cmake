@@ -11,7 +11,7 @@ file(REMOVE_RECURSE ${FOLDER})
 run(${CMAKE_COMMAND} --install ${BUILD} --component sdk --prefix ${FOLDER}/prefix)
 run(${CMAKE_COMMAND} -E copy_directory ${TEMPLATE} ${FOLDER}/acme)
 run(${CMAKE_COMMAND} -S ${FOLDER}/acme -B ${FOLDER}/build -DCMAKE_PREFIX_PATH=${FOLDER}/prefix
-  -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}")
+  -DCMAKE_CXX_COMPILER=${COMPILER})
 run(${CMAKE_COMMAND} --build ${FOLDER}/build)
 run(${NM} -D --defined-only ${FOLDER}/build/libacme.so)
 if(NOT output MATCHES "^[0-9a-f]+ [DR] calbridge_plugin_v1\n$")
