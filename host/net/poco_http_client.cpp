@@ -114,8 +114,8 @@ std::unique_ptr<Connection> PocoHttpClient::connect(const Url& url, const HttpOp
     try {
       return Connection::open(url, Poco::Net::SocketAddress(addresses[i], url.port), context_, share);
     } catch (const ExchangeError& error) {
-      if (error.kind == Kind::cancelled) {
-        throw;
+      if (error.kind == Kind::cancelled || error.kind == Kind::tls) {
+        throw; // whoever shows a wrong certificate was reached: another address would only hide that
       }
       last = error;
     }
