@@ -8,6 +8,10 @@ namespace {
 constexpr std::size_t kDurablePerTurn = 1024;
 constexpr std::size_t kRelaxedPerTurn = 4;
 constexpr std::size_t kInspectionsPerTurn = 4;
+/// Durable work "keeps coming" when the last of it ended less than this ago: callers need that long to come back.
+constexpr auto kRecently = std::chrono::milliseconds(2);
+/// For so many times its own duration relaxed work then stands back.
+constexpr int kStandBack = 3;
 /// Readers that overlap without a gap keep SQLite from starting its log anew; beyond this they are held back once.
 constexpr std::int64_t kWalBound = 96LL << 20;
 
@@ -61,7 +65,7 @@ void Writer::submit(Kind kind, const Work& work, const std::function<void()>& co
     wasIdle = queues_[0].empty() && queues_[1].empty() && queues_[2].empty();
     queues_[static_cast<int>(kind)].push_back(job);
   }
-  if (wasIdle)
+  if (wasIdle || kind != Kind::relaxed) // relaxed work may be standing back
     wake_.notify_one();
   {
     std::unique_lock lock(job->mutex);
@@ -95,18 +99,35 @@ void Writer::run() {
       wake_.wait(lock, [&] { return stopping_ || queued(); });
       if (!queued())
         break;
+      if (queues_[0].empty() && queues_[2].empty() &&
+          !relaxedMayRun()) // only what stands back: until its time has come
+        wake_.wait_until(lock, relaxedNotBefore_,
+                         [&] { return stopping_ || !queues_[0].empty() || !queues_[2].empty(); });
     }
     // What needs no fsync goes first: callers whose last commit has just ended come back meanwhile, and the next fsync
     // serves all of them and not the first two.
-    if (auto relaxed = next(Kind::relaxed, kRelaxedPerTurn); !relaxed.empty())
-      transaction(relaxed, false);
+    if (relaxedMayRun()) {
+      if (auto relaxed = next(Kind::relaxed, kRelaxedPerTurn); !relaxed.empty()) {
+        const auto began = Clock::now();
+        transaction(relaxed, false);
+        const auto ended = Clock::now();
+        relaxedNotBefore_ = ended + kStandBack * (ended - began);
+      }
+    }
     if (auto inspections = next(Kind::inspection, kInspectionsPerTurn); !inspections.empty())
       inspectAll(inspections);
-    if (auto durable = next(Kind::durable, kDurablePerTurn); !durable.empty())
+    if (auto durable = next(Kind::durable, kDurablePerTurn); !durable.empty()) {
       transaction(durable, true);
+      lastDurable_ = Clock::now();
+    }
     boundWal();
   }
   session_.reset();
+}
+
+bool Writer::relaxedMayRun() const {
+  const auto now = Clock::now();
+  return now >= relaxedNotBefore_ || now - lastDurable_ > kRecently;
 }
 
 /// A session that failed is thrown away (after SQLITE_FULL and I/O errors its transaction state is not to be trusted);

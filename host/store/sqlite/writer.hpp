@@ -16,9 +16,10 @@ namespace calbridge::store::sqlite {
 /// The one thread and the one connection that write (and checkpoint). Callers hand in work and wait; everything that
 /// has queued up meanwhile shares one transaction, so that one fsync acknowledges many callers.
 ///
-/// A turn: durable work in one transaction that is fsync'ed; then a few pieces of relaxed work in one that is not; then
-/// a few inspections outside any transaction, which therefore see only what is committed. Durable work never waits for
-/// more than one turn's share of the others.
+/// A turn: a few pieces of relaxed work in one transaction that is not fsync'ed; a few inspections outside any
+/// transaction, which therefore see only what is committed; then all durable work in one that is fsync'ed. While
+/// durable work keeps coming, relaxed work gets a quarter of the time: an acknowledgement waits for a person's request,
+/// routing and outcomes can catch up.
 class Writer {
  public:
   using Work = std::function<void(Session&)>;
@@ -59,6 +60,7 @@ class Writer {
 
   void submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint);
   void run();
+  bool relaxedMayRun() const;
   void transaction(std::deque<JobPtr>& jobs, bool durable);
   bool runJob(Job& job, bool savepoint);
   void inspectAll(std::deque<JobPtr>& jobs);
@@ -73,6 +75,9 @@ class Writer {
   const Hooks hooks_;
   std::unique_ptr<Session> session_; ///< writer's thread only; null after a failure, until it opens again
   bool synchronousFull_ = false;
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point lastDurable_{};      ///< writer's thread only: end of the last durable transaction
+  Clock::time_point relaxedNotBefore_{}; ///< writer's thread only: while durable work keeps coming
 
   std::mutex mutex_;
   std::condition_variable wake_;
