@@ -16,7 +16,8 @@ namespace calbridge::net {
 /// half a minute. Thread-safe; may be destroyed while look-ups are under way.
 class Resolver {
  public:
-  /// At least one address. Literals and localhost are not looked up. Throws ExchangeError(connect | timeout | cancelled).
+  /// At least one address. Literals and localhost are not looked up. Throws ExchangeError(connect | timeout |
+  /// cancelled).
   std::vector<Poco::Net::IPAddress> resolve(const std::string& host, const Deadline& deadline);
 
  private:
