@@ -1,6 +1,7 @@
 #include "app/upkeep.hpp"
 #include "app/memory.hpp"
 #include "core/error.hpp"
+#include "core/thread_name.hpp"
 
 namespace calbridge::app {
 namespace {
@@ -22,6 +23,7 @@ Upkeep::~Upkeep() {
 }
 
 void Upkeep::run() {
+  nameThread("upkeep");
   int rounds = 0;
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, kRound, [this] { return stopping_; })) {

@@ -1,4 +1,5 @@
 #include "delivery/bulk_sync.hpp"
+#include "core/thread_name.hpp"
 
 namespace calbridge::delivery {
 namespace {
@@ -49,6 +50,7 @@ std::optional<BulkSync::Job> BulkSync::job(const std::string& id) const {
 }
 
 void BulkSync::run() {
+  nameThread("bulk sync");
   for (;;) {
     Work work;
     {

@@ -1,6 +1,7 @@
 #include "delivery/delivery_engine.hpp"
 #include "connections/connections.hpp"
 #include "core/error.hpp"
+#include "core/thread_name.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -134,6 +135,7 @@ void DeliveryEngine::giveBackUnused(std::vector<std::int64_t> taken, std::span<c
 }
 
 void DeliveryEngine::dispatch() {
+  nameThread("dispatcher");
   for (;;) {
     std::size_t limit = 0;
     {
@@ -353,6 +355,7 @@ void DeliveryEngine::recorded(const std::vector<DeliveryOutcome>& outcomes) {
 }
 
 void DeliveryEngine::closeConnections() {
+  nameThread("closer");
   for (;;) {
     TimeMs pause = kClosingIdle;
     try {

@@ -1,6 +1,7 @@
 #include "delivery/intake.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/thread_name.hpp"
 
 #include <algorithm>
 
@@ -124,6 +125,7 @@ Intake::Progress Intake::reevaluation() const {
 }
 
 void Intake::run() {
+  nameThread("routing");
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -1,4 +1,5 @@
 #include "delivery/outcome_recorder.hpp"
+#include "core/thread_name.hpp"
 
 #include <chrono>
 
@@ -41,6 +42,7 @@ void OutcomeRecorder::stop() {
 }
 
 void OutcomeRecorder::run() {
+  nameThread("outcomes");
   std::vector<store::DeliveryOutcome> batch;
   for (;;) {
     {

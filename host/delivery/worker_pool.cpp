@@ -1,4 +1,5 @@
 #include "delivery/worker_pool.hpp"
+#include "core/thread_name.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -71,6 +72,7 @@ void WorkerPool::submit(std::vector<store::DeliveryTask> tasks) {
 }
 
 void WorkerPool::run() {
+  nameThread(("push " + name_).substr(0, 15).c_str());
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!ready_.wait_for(lock, kIdleTime, [this] { return stopping_ || !queue_.empty(); }) || stopping_)

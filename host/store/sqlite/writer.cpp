@@ -1,4 +1,5 @@
 #include "store/sqlite/writer.hpp"
+#include "core/thread_name.hpp"
 
 #include <sys/stat.h>
 
@@ -77,6 +78,7 @@ void Writer::submit(Kind kind, const Work& work, const std::function<void()>& co
 }
 
 void Writer::run() {
+  nameThread("store writer");
   const auto take = [](std::deque<JobPtr>& queue, std::size_t most) {
     std::deque<JobPtr> taken;
     if (queue.size() <= most) {
