@@ -47,6 +47,17 @@ function(calbridge_pch target)
   target_precompile_headers(${target} REUSE_FROM calbridge_pch_owner)
 endfunction()
 
+# calbridge_test_runs(NAME SECONDS): the time that the test NAME may take, and where it finds the programs. The one place
+# that gives tests more time under a sanitizer (CALBRIDGE_TEST_SLOWDOWN, cmake/Flags.cmake): ctest's limit, and
+# CALBRIDGE_TEST_DEADLINE, the seconds that a test waits for anything.
+function(calbridge_test_runs name seconds)
+  math(EXPR limit "${seconds} * ${CALBRIDGE_TEST_SLOWDOWN}")
+  math(EXPR deadline "60 * ${CALBRIDGE_TEST_SLOWDOWN}")
+  set(environment CALBRIDGE_SOURCE_DIR=${CMAKE_SOURCE_DIR} CALBRIDGE_BINARY_DIR=${CMAKE_BINARY_DIR}
+    CALBRIDGE_TEST_DEADLINE=${deadline} ${CALBRIDGE_SANITIZER_OPTIONS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${limit} ENVIRONMENT "${environment}")
+endfunction()
+
 # calbridge_test(NAME SOURCES ... LIBS ... [LABELS ...]): a Catch2 program, registered with ctest as one test.
 function(calbridge_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
@@ -59,5 +70,6 @@ function(calbridge_test name)
     set(T_TIMEOUT 300)
   endif()
   add_test(NAME ${name} COMMAND ${name} --durations no)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}" WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  calbridge_test_runs(${name} ${T_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()

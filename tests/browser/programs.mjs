@@ -54,7 +54,7 @@ async function start(program, args, log) {
 async function stop(child) {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
-  await once(child, 'exit');
+  await once(child, 'close'); // and its output has been read
 }
 
 const clientId = 'calbridge-demo';
@@ -147,6 +147,9 @@ export class Installation {
   async stop() {
     await stop(this.hostProcess);
     await stop(this.sandboxProcess);
+    const said = this.log.join('');
+    const report = said.search(/ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|^\S+:\d+: runtime error: /m);
     if (this.folder) await rm(this.folder, { recursive: true, force: true });
+    if (report >= 0) throw new Error(`a sanitizer reported this in the host or the sandbox:\n${said.slice(report)}`);
   }
 }

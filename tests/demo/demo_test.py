@@ -14,11 +14,12 @@ SOURCE = os.environ["CALBRIDGE_SOURCE_DIR"]
 BINARY = os.environ["CALBRIDGE_BINARY_DIR"]
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(SOURCE, "tests", "integration"))
-from harness import DEADLINE, Client, eventually, free_port  # noqa: E402
+from harness import DEADLINE, Client, eventually, free_port, refuse_sanitizer_reports  # noqa: E402
 
 
 class RunningDemo:
     def __init__(self, folder, ports, *arguments):
+        self.folder = folder
         self.api, self.pages, self.sandbox = (f"http://localhost:{port}" for port in ports)
         self.environment = {**os.environ, "CALBRIDGE_DEMO_FOLDER": folder, "CALBRIDGE_DEMO_API_PORT": str(ports[0]),
                             "CALBRIDGE_DEMO_PAGES_PORT": str(ports[1]), "CALBRIDGE_DEMO_SANDBOX_PORT": str(ports[2]),
@@ -46,6 +47,11 @@ class RunningDemo:
         code = self.process.wait(DEADLINE)
         self.reader.join()
         self.process.stdout.close()
+        for program in ("host", "sandbox"):
+            log = os.path.join(self.folder, program + ".log")
+            if os.path.exists(log):
+                with open(log, errors="replace") as file:
+                    refuse_sanitizer_reports("the " + program, file.read())
         return code
 
     def stop(self):

@@ -86,8 +86,9 @@ class DocumentsTest(unittest.TestCase):
         program = os.path.join(BINARY, "bin", "calbridge")
         if not os.path.exists(program):
             self.skipTest("calbridge is not built here")
-        shown = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
-        commands = set(re.findall(r"^  ([a-z-]+) {2,}", shown, re.M))
+        shown = subprocess.run([program, "--help"], capture_output=True, text=True)
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        commands = set(re.findall(r"^  ([a-z-]+) {2,}", shown.stdout, re.M))
         self.assertIn("serve", commands)
         named = {(name, command) for name in documents() for command in commands_named(read(name))}
         self.assertIn(("README.md", "serve"), named)

@@ -3,6 +3,7 @@
 Everything lives in a temporary folder and on ports of its own, so that tests can run side by side. Waiting is always for
 a condition, with a deadline that only a broken program reaches.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -20,6 +21,18 @@ import urllib.parse
 SOURCE = os.environ["CALBRIDGE_SOURCE_DIR"]
 BINARY = os.environ["CALBRIDGE_BINARY_DIR"]
 DEADLINE = float(os.environ.get("CALBRIDGE_TEST_DEADLINE", "60"))
+
+
+# How a sanitizer begins what it has found.
+REPORT = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|WARNING: ThreadSanitizer|^\S+:\d+: runtime error: ", re.M)
+
+
+def refuse_sanitizer_reports(where, text):
+    """Fails when a program that was built with a sanitizer reported something, whatever its exit code was."""
+    found = REPORT.search(text)
+    if found:
+        line = text.rfind("\n", 0, found.start()) + 1
+        raise AssertionError(f"a sanitizer reported this in {where}:\n{text[line:][:20000]}")
 
 
 def free_port():
@@ -90,11 +103,12 @@ class Sandbox:
 
     def __init__(self, folder, host_port, *options):
         redirect = f"http://localhost:{host_port}/api/calendar/%s/callback/"
-        self.log = open(os.path.join(folder, "sandbox.log"), "wb")
-        self.process = subprocess.Popen(
-            [os.path.join(BINARY, "bin", "calbridge-sandbox"), "--listen", "127.0.0.1:0",
-             "--google-redirect-uri", redirect % "google", "--outlook-redirect-uri", redirect % "outlook", *options],
-            stdout=subprocess.PIPE, stderr=self.log)
+        self.log_path = os.path.join(folder, "sandbox.log")
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BINARY, "bin", "calbridge-sandbox"), "--listen", "127.0.0.1:0",
+                 "--google-redirect-uri", redirect % "google", "--outlook-redirect-uri", redirect % "outlook", *options],
+                stdout=subprocess.PIPE, stderr=log)
         self.url = self.process.stdout.readline().decode().strip()
         self.client = Client(self.url)
 
@@ -112,10 +126,14 @@ class Sandbox:
         return [e for e in events if not e.get("deleted") and e.get("status") != "cancelled"]
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(timeout=DEADLINE)
         self.process.stdout.close()
-        self.log.close()
+        with open(self.log_path, errors="replace") as log:
+            text = log.read()
+        refuse_sanitizer_reports("the sandbox", text)
+        assert code == 0, f"the sandbox ended with {code}: {text}"
 
 
 class Host:
@@ -160,6 +178,7 @@ class Host:
     def run(self, *arguments, input=None, check=True):
         done = subprocess.run([self.program, *self.options, *arguments], cwd=self.folder, env=self.environment,
                               input=input, capture_output=True, text=True, timeout=DEADLINE)
+        refuse_sanitizer_reports(f"calbridge {' '.join(arguments)}", done.stderr)
         if check and done.returncode != 0:
             raise AssertionError(f"calbridge {' '.join(arguments)} → {done.returncode}: {done.stdout}{done.stderr}")
         return done
@@ -171,20 +190,37 @@ class Host:
         line = self.process.stdout.readline().decode()
         if "ready" not in line:
             self.process.wait()
+            self.process.stdout.close()
+            self.process = None
             raise AssertionError(f"the host did not start: {self.log()}")
         # What the host prints later must not fill the pipe.
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.drain = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self.drain.start()
         return self
 
     def kill(self):
         self.process.kill()
-        self.process.wait()
+        self.ended()
 
     def stop(self):
-        if self.process and self.process.poll() is None:
+        if not self.process:
+            return None
+        if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=DEADLINE)
-        return self.process.returncode if self.process else None
+        return self.ended()
+
+    def ended(self):
+        """Waits for the end; returns the exit code."""
+        try:
+            code = self.process.wait(timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.drain.join(DEADLINE)
+        self.process.stdout.close()
+        refuse_sanitizer_reports("the host", self.log())
+        return code
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
@@ -219,10 +255,14 @@ class Installation:
         port = free_port()
         self.sandbox = Sandbox(self.folder, port, *sandbox_options)
         self.host = Host(self.folder, self.sandbox.url, port, overrides, environment, config)
-        self.key = self.host.run("app-keys", "create", "tests").stdout.strip()
-        self.app = Client(self.host.url, {"Authorization": "Bearer " + self.key})
         self.events = 0
-        self.host.start()
+        try:
+            self.key = self.host.run("app-keys", "create", "tests").stdout.strip()
+            self.app = Client(self.host.url, {"Authorization": "Bearer " + self.key})
+            self.host.start()
+        except BaseException:
+            self.close()
+            raise
 
     def add_people(self, people=PEOPLE):
         for person, name, role, teams in people:
@@ -301,10 +341,11 @@ class Installation:
                       for e in self.sandbox.entries(provider, account))
 
     def close(self):
-        code = self.host.stop()
-        self.sandbox.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return code
+        """Stops everything, whatever fails; returns the host's exit code."""
+        with contextlib.ExitStack() as last:
+            last.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            last.callback(self.sandbox.stop)
+            return self.host.stop()
 
 
 class InstallationTest(unittest.TestCase):

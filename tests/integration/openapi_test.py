@@ -6,11 +6,12 @@ import re
 import unittest
 import urllib.parse
 
-from harness import APPOINTMENT, Answer, Client, InstallationTest, eventually, main
+from harness import APPOINTMENT, DEADLINE, Answer, Client, InstallationTest, eventually, main
 
 # Answers that need a broken database or provider; faults_test.py and the unit tests make those.
 NOT_PROVOKED = {502, 503}
 PROVOKED_503 = {("post", "/api/calendar/{provider}/connect/")}
+ADMINS_ONLY = {"/api/calendar/sync-bulk/", "/api/calendar/sync-bulk/{job}/", "/api/calendar/connections/"}
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
@@ -167,7 +168,7 @@ class Document(InstallationTest):
 
     def announced(self, client, method, path, length, type):
         """The answer to a body of that length, which is not sent: a refusal comes before it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.box.host.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.box.host.port, timeout=DEADLINE)
         connection.putrequest(method.upper(), path)
         for name, value in {**client.headers, "Content-Type": type, "Content-Length": str(length)}.items():
             connection.putheader(name, value)
@@ -190,7 +191,7 @@ class Document(InstallationTest):
             if not schemes:
                 return self.anyone, None
             self.assertEqual(schemes, {"session", "jwt"}, path)
-            return (admin if "sync-bulk" in path else person), app
+            return (admin if path in ADMINS_ONLY else person), app
         return pair
 
     def test_credentials_and_bodies_of_every_operation(self):
@@ -320,6 +321,17 @@ class Document(InstallationTest):
         self.call(400, ada, "post", bulk, {"people": ["nobody"]})
         self.call(400, ada, "post", bulk, {"role": "astronaut"})
 
+        everybodys = "/api/calendar/connections/"
+        self.assertEqual(self.call(200, ada, "get", everybodys).json["connections"], [])
+        self.call(400, ada, "get", everybodys, query="?limit=many")
+        box.sandbox.control("POST", "revoke", {"provider": "google", "account": "john@google.example"})
+        box.sandbox.control("POST", "expire-access-tokens", {"provider": "google"})
+        john("POST", "/api/calendar/sync/")
+        page = eventually(lambda: (lambda a: a if a["connections"] else None)(self.call(200, ada, "get", everybodys).json),
+                          "the admin sees the dead grant")
+        self.assertEqual(page["connections"][0]["person"], "john")
+        self.call(200, ada, "get", everybodys, query="?needs=reconnect&limit=1")
+
         entries, entry = "/api/calendar/events/", "/api/calendar/events/{id}/"
         own = {"title": "Dentist", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "Europe/London",
                "location": "Harley Street", "description": "bring card"}
@@ -418,6 +430,7 @@ class Document(InstallationTest):
             ("post", "/api/calendar/sync/"): lambda: own_only("post", "/api/calendar/sync/", {"queued": 0}),
             ("post", "/api/calendar/sync-bulk/"): lambda: forbidden("post", "/api/calendar/sync-bulk/", {"people": ["john"]}),
             ("get", "/api/calendar/sync-bulk/{job}/"): lambda: forbidden("get", "/api/calendar/sync-bulk/{job}/"),
+            ("get", "/api/calendar/connections/"): lambda: forbidden("get", "/api/calendar/connections/"),
             ("get", "/api/calendar/events/"): lambda: own_only("get", "/api/calendar/events/", {"events": []}),
             ("patch", "/api/calendar/events/{id}/"): lambda: not_found("patch", "/api/calendar/events/{id}/", {"title": "Mine"}),
             ("delete", "/api/calendar/events/{id}/"): lambda: not_found("delete", "/api/calendar/events/{id}/"),
