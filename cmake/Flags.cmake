@@ -32,6 +32,13 @@ if(CALBRIDGE_SANITIZE)
   # reports a healthy object when the process is out of descriptors, which tests bring about on purpose.
   add_compile_options(-fsanitize=${CALBRIDGE_SANITIZE} -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CALBRIDGE_SANITIZE})
+  if(CALBRIDGE_SANITIZE MATCHES thread) # into every program, and open to the plugins that it loads
+    add_library(calbridge_clocklock OBJECT cmake/sanitizers/tsan_clocklock.cpp)
+    target_sources(calbridge_flags INTERFACE
+      $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:calbridge_clocklock>>)
+    target_link_options(calbridge_flags INTERFACE
+      $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-Wl,--export-dynamic-symbol=pthread_mutex_clocklock>)
+  endif()
 endif()
 
 find_program(CALBRIDGE_CCACHE ccache)
