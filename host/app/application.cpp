@@ -49,10 +49,6 @@ http::SiteOptions siteOptions(const Configuration& configuration) {
   site.publicUrl = configuration.server.publicUrl;
   site.frontendUrl = configuration.server.frontendUrl;
   site.allowedOrigins = configuration.server.allowedOrigins;
-  std::vector<std::uint16_t> ports;
-  for (const auto& address : configuration.server.listen)
-    ports.push_back(address.port);
-  site.listenOrigins = http::listenOrigins(listenTexts(configuration.server), ports);
   site.cancelledFeedDays = configuration.retention.cancelledDays;
   site.jwtSecret = configuration.secrets.jwtSecret;
   site.jwksFile = configuration.jwtKeysFile;
@@ -106,7 +102,6 @@ Application::Application(Configuration configuration, std::filesystem::path conf
       logger_.warning("a provider is not configured; everything else works",
                       {{"provider", provider->info().id}, {"missing", missing}});
     }
-  api_ = std::make_unique<http::Api>(services_, bulk_, [this] { return server_ ? server_->connections() : 0; });
   server_ = std::make_unique<http::Server>(
       serverOptions(configuration_.server), [this](http::Request& request) { return api_->handle(request); }, logger_,
       clock_);
@@ -131,7 +126,10 @@ http::Services Application::services() {
 }
 
 void Application::start() {
-  server_->start(); // first: a port that is taken must leave nothing behind
+  server_->listen(); // first: a port that is taken must leave nothing behind
+  services_.site.listenOrigins = http::listenOrigins(listenTexts(configuration_.server), server_->ports());
+  api_ = std::make_unique<http::Api>(services_, bulk_, [this] { return server_->connections(); });
+  server_->start();
   intake_.start();
   engine_.start();
   bulk_.start();

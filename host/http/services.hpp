@@ -31,7 +31,8 @@ struct SiteOptions {
   std::string publicUrl;   ///< without trailing slash
   std::string frontendUrl; ///< without trailing slash
   std::vector<std::string> allowedOrigins;
-  std::vector<std::string> listenOrigins; ///< see listenOrigins() in auth/origin_check.hpp
+  std::vector<std::string>
+      listenOrigins; ///< of the ports really listened on, see listenOrigins() in auth/origin_check.hpp
   TimeMs sessionLifetimeMs = TimeMs{14} * 24 * 3600 * 1000;
   int cancelledFeedDays = 30; ///< how long a cancelled entry stays in a feed
   int pastFeedDays = 90;      ///< how long an entry that is over stays in a feed

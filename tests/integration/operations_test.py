@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -52,6 +53,22 @@ class Operations(InstallationTest):
         done = second.run("serve", check=False)
         self.assertEqual(done.returncode, 3)
         self.assertIn("in use by another calbridge", done.stderr)
+
+    def test_port_0_listens_somewhere_and_its_own_pages_may_write(self):
+        with tempfile.TemporaryDirectory() as folder:
+            host = Host(folder, self.box.sandbox.url, 0, {"server.public_url": "http://calendar.example",
+                                                          "server.frontend_url": "http://calendar.example",
+                                                          "server.allowed_origins": "[]"}).start()
+            try:
+                url = re.search(r"listening=http://127\.0\.0\.1:(\d+)", host.log())
+                self.assertIsNotNone(url, host.log())
+                anyone = Client(f"http://127.0.0.1:{url[1]}")
+                login = {"email": "john@example.com", "password": "wrong horse"}
+                for origin, status in ((f"http://127.0.0.1:{url[1]}", 401), (f"http://localhost:{url[1]}", 401),
+                                       ("http://127.0.0.1:0", 403), (f"http://127.0.0.1:{self.box.host.port}", 403)):
+                    self.assertEqual(anyone("POST", "/api/session/", login, {"Origin": origin}).status, status, origin)
+            finally:
+                self.assertEqual(host.stop(), 0)
 
     def test_a_taken_port_is_said_clearly_and_leaves_nothing_behind(self):
         with socket.socket() as taken, tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
 #include "http/edge/acceptor.hpp"
+#include "core/thread_name.hpp"
 
 #include "core/error.hpp"
 
@@ -91,7 +92,7 @@ Acceptor::~Acceptor() {
   ::close(wakeFd_);
 }
 
-void Acceptor::listen(const std::string& address) {
+void Acceptor::listenOn(const std::string& address) {
   HostPort where = splitAddress(address);
   Poco::Net::ServerSocket socket;
   try {
@@ -121,17 +122,22 @@ void Acceptor::listen(const std::string& address) {
   listeners_.push_back(socket);
 }
 
-void Acceptor::start() {
+void Acceptor::listen() {
   if (context_.options.listen.empty())
     throw Error("listen_failed", "cannot listen: server.listen names no address; write e.g. 127.0.0.1:8000");
   try {
     for (const std::string& address : context_.options.listen)
-      listen(address);
+      listenOn(address);
   } catch (...) {
     listeners_.clear();
     ports_.clear();
     throw;
   }
+}
+
+void Acceptor::start() {
+  if (listeners_.empty())
+    listen();
   // Signals are for the main thread, and a peer that is gone must not end the process: new threads inherit this mask.
   sigset_t all, before;
   sigfillset(&all);
@@ -146,6 +152,7 @@ void Acceptor::wake() {
 }
 
 void Acceptor::acceptLoop() {
+  nameThread("http accept");
   std::vector<pollfd> watched;
   for (auto& listener : listeners_)
     watched.push_back({listener.impl()->sockfd(), POLLIN, 0});
@@ -295,6 +302,7 @@ void Acceptor::checkDeadlines() {
 }
 
 void Acceptor::work() {
+  nameThread("http");
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idleThreads_;

@@ -20,7 +20,8 @@ class Acceptor {
   explicit Acceptor(ServerContext& context);
   ~Acceptor();
 
-  void start();
+  void listen();
+  void start(); ///< after listen(), or instead
   std::vector<std::uint16_t> ports() const { return ports_; }
   bool stop();
   /// Waits for every thread, however long its handler takes. After stop().
@@ -30,7 +31,7 @@ class Acceptor {
  private:
   using Held = std::unique_ptr<Connection>;
 
-  void listen(const std::string& address);
+  void listenOn(const std::string& address);
   void acceptLoop();
   void acceptOne(Poco::Net::ServerSocket& listener);
   /// Makes room for one more of that address. False when everybody is busy.

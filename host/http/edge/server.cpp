@@ -37,6 +37,9 @@ Server::~Server() {
   core_->acceptor_.join();
 }
 
+void Server::listen() {
+  core_->acceptor_.listen();
+}
 void Server::start() {
   core_->acceptor_.start();
 }

@@ -52,10 +52,12 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens on all addresses, then serves. Throws Error("listen_failed") naming the address, the reason and what to
-  /// do; then nothing listens.
+  /// Listens on all addresses: from here on ports() is known and clients wait to be served. Throws
+  /// Error("listen_failed") naming the address, the reason and what to do; then nothing listens.
+  void listen();
+  /// Serves; listens first unless that is done. Throws as listen() does.
   void start();
-  /// The ports really listened on, in the order of ServerOptions::listen. After start().
+  /// The ports really listened on, in the order of ServerOptions::listen. After listen() or start().
   std::vector<std::uint16_t> ports() const;
   /// Closes listeners and idle connections at once, lets running requests finish, and cuts off what is left after
   /// stopTimeout. True when all of them had finished. Idempotent; not from a handler.
