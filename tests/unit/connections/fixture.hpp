@@ -1,14 +1,18 @@
 #pragma once
 #include "connections/connections.hpp"
 #include "core/error.hpp"
+#include "fixed_providers.hpp"
+#include "temporary_folder.hpp"
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <stdlib.h>
 
 namespace calbridge::connections {
+
+using testing::FixedProviders;
+using testing::TemporaryFolder;
 
 /// Moves only when told to.
 class TestClock final : public Clock {
@@ -118,39 +122,6 @@ class ScriptedProvider final : public Provider {
   std::mutex mutex_;
 };
 
-class ScriptedProviders final : public Providers {
- public:
-  explicit ScriptedProviders(std::vector<Provider*> all) : all_(std::move(all)) {}
-  Provider* find(const std::string& id) const override {
-    for (auto* provider : all_)
-      if (provider->info().id == id)
-        return provider;
-    return nullptr;
-  }
-  std::vector<Provider*> all() const override { return all_; }
-
- private:
-  std::vector<Provider*> all_;
-};
-
-/// A folder that goes with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "calbridge-connections-XXXXXX").string();
-    if (!::mkdtemp(name.data()))
-      throw std::runtime_error("no temporary folder");
-    path = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path path;
-};
-
 inline std::string readFile(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -188,7 +159,7 @@ struct Fixture {
   ScriptedProvider google{"google", {"oauth2", "revoke", "delete"}, clock};
   ScriptedProvider outlook{"outlook", {"oauth2", "delete"}, clock};
   ScriptedProvider ics{"ics", {"feed", "delete"}, clock};
-  ScriptedProviders providers{{&google, &outlook, &ics}};
+  FixedProviders providers{{&google, &outlook, &ics}};
   KeyRing ring{{MasterKey(std::string(32, 'k'))}};
   Vault vault{ring, random};
   Connections node{*store, providers, vault, clock, random, log, "http://localhost:8000"};

@@ -2,8 +2,8 @@
 #include "auth_signer.hpp"
 #include "core/digest.hpp"
 #include "http/auth/jwt_verifier.hpp"
+#include "temporary_folder.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -37,29 +37,20 @@ const Signer& ec() {
 
 class KeyFile {
  public:
-  explicit KeyFile(const json& keys) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "calbridge-jwks-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      throw std::runtime_error("mkdtemp");
-    folder_ = pattern;
-    write(json{{"keys", keys}}.dump());
-  }
-  ~KeyFile() { std::filesystem::remove_all(folder_); }
-  KeyFile(const KeyFile&) = delete;
-  KeyFile& operator=(const KeyFile&) = delete;
+  explicit KeyFile(const json& keys) { write(json{{"keys", keys}}.dump()); }
 
   /// Replaces the file as deployments do; its time differs from the last one's however fast that follows.
   void write(const std::string& content) {
-    const std::filesystem::path fresh = folder_ / "fresh";
+    const std::filesystem::path fresh = folder_.path / "fresh";
     std::ofstream(fresh) << content;
     std::filesystem::last_write_time(fresh, std::filesystem::file_time_type::clock::now() + std::chrono::seconds(++n_));
     std::filesystem::rename(fresh, path());
   }
   void remove() { std::filesystem::remove(path()); }
-  std::string path() const { return (folder_ / "jwks.json").string(); }
+  std::string path() const { return (folder_.path / "jwks.json").string(); }
 
  private:
-  std::filesystem::path folder_;
+  testing::TemporaryFolder folder_;
   int n_ = 0;
 };
 

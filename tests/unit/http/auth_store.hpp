@@ -1,31 +1,15 @@
 #pragma once
 #include "auth_fixture.hpp"
 #include "store/store.hpp"
+#include "temporary_folder.hpp"
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <stdexcept>
 
 namespace calbridge::http::test {
 
 /// A real store in a folder of its own.
 class TemporaryStore {
  public:
-  TemporaryStore() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "calbridge-auth-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      throw std::runtime_error("mkdtemp");
-    folder_ = pattern;
-    store_ = store::openStore("sqlite:" + (folder_ / "test.db").string());
-  }
-  ~TemporaryStore() {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-  TemporaryStore(const TemporaryStore&) = delete;
-  TemporaryStore& operator=(const TemporaryStore&) = delete;
-
   store::Store& operator*() { return *store_; }
   store::Store* operator->() { return store_.get(); }
 
@@ -36,8 +20,8 @@ class TemporaryStore {
   }
 
  private:
-  std::filesystem::path folder_;
-  std::unique_ptr<store::Store> store_;
+  testing::TemporaryFolder folder_;
+  std::unique_ptr<store::Store> store_ = store::openStore("sqlite:" + (folder_.path / "test.db").string());
 };
 
 } // namespace calbridge::http::test

@@ -10,10 +10,13 @@
 #include "http/web/pages.hpp"
 #include "routing/routing_policy.hpp"
 
-#include <filesystem>
-#include <stdlib.h>
+#include "fixed_providers.hpp"
+#include "temporary_folder.hpp"
 
 namespace calbridge::http::test {
+
+using testing::FixedProviders;
+using testing::TemporaryFolder;
 
 /// A provider that agrees to everything at once.
 class AgreeableProvider final : public Provider {
@@ -42,38 +45,6 @@ class AgreeableProvider final : public Provider {
   ProviderInfo info_;
   Account account{"account-1", "john@gmail.example"};
   std::string state; ///< of the last flow that began
-};
-
-class FixedProviders final : public Providers {
- public:
-  explicit FixedProviders(std::vector<Provider*> all) : all_(std::move(all)) {}
-  Provider* find(const std::string& id) const override {
-    for (auto* provider : all_)
-      if (provider->info().id == id)
-        return provider;
-    return nullptr;
-  }
-  std::vector<Provider*> all() const override { return all_; }
-
- private:
-  std::vector<Provider*> all_;
-};
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "calbridge-web-XXXXXX").string();
-    if (!::mkdtemp(name.data()))
-      throw std::runtime_error("no temporary folder");
-    path = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path path;
 };
 
 /// The pages over a real store, with john the customer (password "correct horse") in the directory.
@@ -143,6 +114,12 @@ struct Site {
     return options;
   }
 
+  /// ada the admin's session.
+  std::string logInAdmin() {
+    store->putPerson({"ada", "Ada Admin", "ada@example.com", "admin", "Europe/London", {}}, std::nullopt);
+    return logIn("ada");
+  }
+
   Site() { store->putPerson(john, passwords.hash("correct horse")); }
 
   Response send(const std::string& method, const std::string& target, const std::string& session = {},
@@ -176,6 +153,12 @@ struct Site {
         connections.oauth().callback(provider.info().id, {{"state", provider.state}, {"code", "c"}}, kBrowser, {});
     REQUIRE(result.error == "");
     return result.connectionId;
+  }
+  /// As when the provider answers invalid_grant.
+  void killGrant(std::int64_t connectionId, const std::string& reason = "the permission was withdrawn") {
+    const auto record = store->connection(connectionId);
+    REQUIRE(record);
+    REQUIRE(store->needReconnection(connectionId, record->credentialsVersion, reason, clock.now()));
   }
   store::PlacementRecord addEntry(const std::string& title, TimeMs start, const std::string& location = {}) {
     store::PlacementRecord placement;
