@@ -1,7 +1,22 @@
 #include "http/auth/password_log_in.hpp"
+#include "core/error.hpp"
 #include "store/store.hpp"
 
 namespace calbridge::http {
+namespace {
+
+/// Stores the password under the present cost. Whoever logs in need not wait for that to work: when too many others
+/// are computing, or the database takes no write, the next log-in tries again.
+void rehash(const LogInParts& parts, const std::string& personId, const std::string& password) {
+  try {
+    parts.store.setPassword(personId, parts.passwords.hash(password));
+  } catch (const Error& error) {
+    parts.logger.info("a password was not hashed anew; the next log-in tries again",
+                      {{"code", error.code()}, {"reason", error.message()}});
+  }
+}
+
+} // namespace
 
 LogInResult logIn(const LogInParts& parts, const std::string& email, const std::string& password,
                   const std::string& peerAddress) {
@@ -15,7 +30,7 @@ LogInResult logIn(const LogInParts& parts, const std::string& email, const std::
       continue;
     parts.throttle.succeeded(email, peerAddress);
     if (parts.passwords.needsRehash(login.passwordHash))
-      parts.store.setPassword(login.person.id, parts.passwords.hash(password));
+      rehash(parts, login.person.id, password);
     result.cookie = parts.sessions.open(login.person.id).cookie;
     result.person = login.person;
     return result;
