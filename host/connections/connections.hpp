@@ -3,6 +3,7 @@
 #include "connections/disconnection.hpp"
 #include "connections/feed_links.hpp"
 #include "connections/oauth_flow.hpp"
+#include "connections/overview.hpp"
 #include "connections/provider_status.hpp"
 
 namespace calbridge::connections {
@@ -28,6 +29,10 @@ class Connections {
   /// See providerStatuses().
   std::vector<ProviderStatus> status(const std::string& personId, const AllowedProviders& allowed) {
     return providerStatuses(store_, providers_, personId, allowed);
+  }
+  /// Everybody's connections, for admins; see connections::overview().
+  Overview overview(const std::string& after, std::size_t limit) {
+    return connections::overview(store_, providers_, after, limit);
   }
 
  private:

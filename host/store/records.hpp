@@ -104,6 +104,35 @@ struct ConnectionRecord {
   TimeMs closingDeadline = 0;
 };
 
+/// A connection whose grant is dead, as those are told who look after everybody's: nothing in it opens anything.
+struct DeadGrant {
+  std::int64_t connectionId = 0;
+  std::string personId;
+  std::string personName;
+  std::string email;
+  std::string role;
+  std::string provider;
+  std::string accountId;
+  std::string account;      ///< label for people; may be empty
+  std::string reason;       ///< plain words; may be empty
+  TimeMs since = 0;         ///< when the grant was found dead
+  std::int64_t pending = 0; ///< deliveries that wait for the reconnection
+};
+
+/// A place in the list of dead grants, which is ordered by these two.
+struct DeadGrantPlace {
+  TimeMs since = 0;
+  std::int64_t connectionId = 0;
+};
+
+/// How many live connections one provider has, and how many of them are not well.
+struct ConnectionTally {
+  std::string provider;
+  std::int64_t live = 0;              ///< connected or in need of reconnection
+  std::int64_t failing = 0;           ///< connected, and the latest attempt failed
+  std::int64_t needsReconnection = 0; ///< their grants are dead
+};
+
 struct ConnectionCounts {
   std::int64_t pending = 0;
   std::int64_t delivered = 0;

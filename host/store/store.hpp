@@ -86,7 +86,12 @@ class Store {
   virtual std::int64_t connectionsUsing(const std::string& provider, const std::string& accountId,
                                         std::int64_t except) = 0;
   virtual ConnectionCounts counts(std::int64_t connectionId) = 0;
-  /// [durable] The grant is dead: stops attempts, keeps the work. Only if the credentials are still of that version and
+  /// Connections in needs_reconnection of all people, the longest dead first, at most `limit` of those behind `after`.
+  virtual std::vector<DeadGrant> deadGrants(const DeadGrantPlace& after, std::size_t limit) = 0;
+  /// One item for each provider that has live connections, ordered by the provider's id.
+  virtual std::vector<ConnectionTally> connectionTallies() = 0;
+  /// [durable] The grant is dead: stops attempts, keeps the work. Reason and time stay until the reconnection, whatever
+  /// the attempts that were under way come back with. Only if the credentials are still of that version and
   /// the connection is connected. True when it needs reconnection now; false when newer credentials have come meanwhile
   /// (or it is not connected any more): the attempt is then worth another try.
   virtual bool needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,

@@ -2,19 +2,30 @@
 // with a database and a browser profile in a folder that goes with the test.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** A port that nobody listens on at this moment. The host's own addresses name it, so 0 would not do. */
+/**
+ * A port that nobody listens on at this moment; the host's own addresses name it, so 0 would not do. Not one of those that
+ * the system gives to whoever connects: it would be somebody's in the next moment.
+ */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  const [lowest] = (await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')).split(/\s+/).map(Number);
+  const [from, to] = lowest > 21000 ? [20000, lowest] : [10000, 20000];
+  for (;;) {
+    const port = from + Math.floor(Math.random() * (to - from));
+    const server = createServer().listen(port, '127.0.0.1');
+    const free = await new Promise((resolve) => {
+      server.once('listening', () => resolve(true));
+      server.once('error', () => resolve(false));
+    });
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Without the variables that would win over the test's own settings. */

@@ -70,6 +70,42 @@ class Connections(InstallationTest):
                 self.assertEqual(self.box.status(john, provider)["health"], "ok")
                 john("POST", f"/api/calendar/{provider}/disconnect/", {"events": "remove"})
 
+    def test_an_admin_sees_a_dead_grant_until_its_person_reconnects(self):
+        john, ada = self.box.connect("john", "google"), self.box.login("ada")
+        everybodys = lambda: ada("GET", "/api/calendar/connections/?needs=reconnect").json
+        google = lambda: next(p for p in everybodys()["providers"] if p["provider"] == "google")
+        page = lambda client: client("GET", "/admin/connections")
+        self.box.settled(self.box.send("order.confirmed"))
+        self.assertEqual((google()["connected"], google()["needs_reconnection"]), (1, 0))
+        self.assertEqual(everybodys()["connections"], [])
+        self.assertIn("Nobody has to reconnect anything.", page(ada).body)
+
+        self.box.sandbox.control("POST", "revoke", {"provider": "google", "account": "john@google.example"})
+        self.box.sandbox.control("POST", "expire-access-tokens", {"provider": "google"})
+        self.box.send("appointment.updated", version=2, service={"name": "Meanwhile"})
+        listed = eventually(lambda: everybodys()["connections"], "the admin is told")
+        self.assertEqual(len(listed), 1)
+        needed = listed[0]
+        self.assertEqual((needed["person"], needed["name"], needed["role"], needed["account"], needed["needs"]),
+                         ("john", "John Smith", "customer", "john@google.example", "reconnect"))
+        self.assertEqual(needed["reason"], self.box.status(john, "google")["last_sync_error"])
+        self.assertEqual(google()["needs_reconnection"], 1)
+        eventually(lambda: everybodys()["connections"][0]["pending"] == 1, "what waits is counted")
+        seen = page(ada)
+        self.assertEqual(seen.status, 200)
+        for words in ("John Smith", "john@google.example", "1 entry waiting", "To reconnect"):
+            self.assertIn(words, seen.body)
+        self.assertEqual(page(john).status, 404)
+        self.assertEqual(john("GET", "/api/calendar/connections/").status, 403)
+        for secret in ("sealed", "token", "refresh"):
+            self.assertNotIn(secret, str(everybodys()).replace(needed["reason"], ""))
+
+        self.box.authorize(john, "google", "john@google.example")
+        self.assertEqual(everybodys()["connections"], [])
+        eventually(lambda: "Meanwhile" in str(self.box.titles_of("google", "john@google.example")), "what waited arrives")
+        self.assertEqual((google()["connected"], google()["needs_reconnection"]), (1, 0))
+        self.assertIn("Nobody has to reconnect anything.", page(ada).body)
+
     def test_disconnecting_removes_future_entries_and_revokes_or_keeps_them(self):
         john = self.box.connect("john", "google")
         self.box.settled(self.box.send("order.confirmed"))

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -35,10 +36,29 @@ def refuse_sanitizer_reports(where, text):
         raise AssertionError(f"a sanitizer reported this in {where}:\n{text[line:][:20000]}")
 
 
+def ports_of_servers():
+    """Ports that the system gives to nobody who only connects: such a port may be free now and somebody's in a moment,
+    and whoever keeps trying to connect to it while nobody listens ends up connected to itself."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        lowest = int(file.read().split()[0])
+    return range(20000, lowest) if lowest > 21000 else range(10000, 20000)
+
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody listens on, and that no other test takes as long as this process lives."""
+    while True:
+        port = random.choice(ports_of_servers())
+        name = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                name.bind(f"\0calbridge-test-port-{port}")
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                name.close()
+                continue
+        name.detach()  # its descriptor, and so the name, stays until the process ends
+        return port
 
 
 def eventually(check, what, deadline=None):

@@ -59,6 +59,7 @@ Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t
   addSession(table_, services, passwords_, sessions_, throttle_);
   addConnections(table_, services);
   addSync(table_, services, bulk);
+  addAdmin(table_, services);
   addEntries(table_, services);
   addFeeds(table_, services);
   addOperations(table_, services, counters_, std::move(openConnections));

@@ -50,7 +50,7 @@ Response getReceipt(Services& services, Exchange& exchange) {
     if (!event)
       throw Error("not_found", "the event was pruned a moment ago");
   }
-  return Response::json(200, receipt(services.store, services.providers, *event));
+  return Response::json(200, receipt(services.store, *event));
 }
 
 } // namespace

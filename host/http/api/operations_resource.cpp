@@ -97,8 +97,11 @@ Response getMetrics(Services& services, const RequestCounters& requests,
              static_cast<double>(backlog.failed));
   text.gauge("calbridge_oldest_due_seconds", "How long the oldest due delivery has waited.",
              backlog.oldestDue ? static_cast<double>(now - backlog.oldestDue) / 1000 : 0);
+  std::int64_t dead = 0;
+  for (const auto& tally : services.store.connectionTallies())
+    dead += tally.needsReconnection;
   text.gauge("calbridge_connections_needing_reconnection", "Connections whose grant is dead.",
-             static_cast<double>(services.store.connectionsIn("needs_reconnection").size()));
+             static_cast<double>(dead));
   Response answer{.status = 200, .body = text.take()};
   return answer.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
 }

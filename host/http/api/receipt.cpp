@@ -32,7 +32,7 @@ json describeDelivery(const store::DeliveryRecord& delivery) {
           {"delivered_at", timeOrNull(delivery.deliveredAt)}};
 }
 
-json receipt(store::Store& store, const Providers&, const store::EventRecord& event) {
+json receipt(store::Store& store, const store::EventRecord& event) {
   json routes = json::array(), placements = json::array(), deliveries = json::array(), unknown = json::array();
   json error = nullptr;
   bool stale = false;

@@ -92,9 +92,13 @@ const Person& requirePerson(const Identity& identity) {
   return *identity.person;
 }
 
+bool isAdmin(const Person& person) {
+  return person.role == "admin";
+}
+
 const Person& requireAdmin(const Identity& identity) {
   const Person& person = requirePerson(identity);
-  if (person.role != "admin")
+  if (!isAdmin(person))
     throw Error("forbidden", "this is for people with the role admin");
   return person;
 }

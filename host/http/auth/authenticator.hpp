@@ -52,7 +52,9 @@ class Authenticator {
 void requireApp(const Identity& identity);
 /// The person; the reference lives as long as `identity`.
 const Person& requirePerson(const Identity& identity);
-/// A person whose role is "admin".
+/// May this person see after everybody's connections and entries? The role "admin" may.
+bool isAdmin(const Person& person);
+/// A person for whom isAdmin() holds.
 const Person& requireAdmin(const Identity& identity);
 
 /// The value of WWW-Authenticate that a 401 must carry (RFC 9110 section 11.6.1, RFC 6750 section 3).

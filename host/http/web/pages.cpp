@@ -1,8 +1,11 @@
 #include "http/web/pages.hpp"
+#include "connections/connections.hpp"
 #include "core/error.hpp"
 #include "core/url.hpp"
 #include "http/auth/password_log_in.hpp"
+#include "http/web/connections_page.hpp"
 #include "http/web/settings_page.hpp"
+#include "http/web/time_words.hpp"
 
 #include <algorithm>
 
@@ -12,7 +15,10 @@ namespace {
 using kainjow::mustache::data;
 
 constexpr const char* kSettings = "/settings/calendar";
+constexpr const char* kConnections = "/admin/connections";
 constexpr const char* kLogIn = "/login";
+
+constexpr std::size_t kConnectionsListed = 50;
 
 // Script, style and pictures are files of ours; nothing is inline, nothing comes from elsewhere.
 constexpr const char* kContentPolicy =
@@ -130,8 +136,8 @@ Response Pages::answer(Request& request) {
     return errorPage(404, "There is nothing here", "This file does not exist (any more). Please reload the page.");
   }
   const bool logOut = path == "/logout";
-  if (path != "/" && path != kLogIn && path != kSettings && path != "/settings" && !logOut)
-    return errorPage(404, "There is nothing here", "The address may be mistyped, or the page is gone.");
+  if (path != "/" && path != kLogIn && path != kSettings && path != "/settings" && path != kConnections && !logOut)
+    return nothingHere();
 
   if (logOut) {
     if (reading)
@@ -151,6 +157,8 @@ Response Pages::answer(Request& request) {
     return showLogIn(identity);
   if (!identity.person)
     return personal(Response::redirect(kLogIn));
+  if (path == kConnections)
+    return isAdmin(*identity.person) ? showConnections(request, identity) : nothingHere();
   return path == kSettings ? showSettings(request, identity) : personal(Response::redirect(kSettings));
 }
 
@@ -204,23 +212,49 @@ Response Pages::postLogOut(const Request& request, const Identity& identity) {
 }
 
 Response Pages::showSettings(const Request& request, const Identity& identity) {
+  return personalPage(identity, "Your calendars", "calendar.js",
+                      settingsPage(services_, assets_, *identity.person,
+                                   {.connected = request.queryValue("connected"),
+                                    .error = request.queryValue("error"),
+                                    .provider = request.queryValue("provider")}));
+}
+
+Response Pages::showConnections(const Request& request, const Identity& identity) {
+  const std::string after = request.queryValue("after").value_or("");
+  const Reader reader{.now = services_.clock.now(), .zone = knownZone(identity.person->timezone), .admin = true};
+  try {
+    const auto overview = services_.connections.overview(after, kConnectionsListed);
+    return personalPage(identity, "Everybody’s connections", nullptr,
+                        connectionsPage(overview, after.empty(), reader, assets_));
+  } catch (const Error& error) {
+    if (error.code() != "invalid_field")
+      throw;
+    return seeOther(kConnections); // an address that we never gave
+  }
+}
+
+Response Pages::personalPage(const Identity& identity, const char* title, const char* script,
+                             const std::string& content) const {
   const Person& person = *identity.person;
   data layout;
-  layout.set("title", "Your calendars");
+  layout.set("title", title);
   layout.set("icon", assets_.path("icon.svg"));
   layout.set("style", assets_.path("site.css"));
-  layout.set("script", assets_.path("calendar.js"));
+  if (script)
+    layout.set("script", assets_.path(script));
   data who;
   who.set("name", person.name);
   who.set("email", person.email);
+  who.set("admin", isAdmin(person));
   if (!identity.sessionToken.empty())
     who.set("form_token", Sessions::formToken(identity.sessionToken));
   layout.set("person", who);
-  layout.set("content", settingsPage(services_, assets_, person,
-                                     {.connected = request.queryValue("connected"),
-                                      .error = request.queryValue("error"),
-                                      .provider = request.queryValue("provider")}));
+  layout.set("content", content);
   return personal(Response::html(200, assets_.render("layout.html", layout)));
+}
+
+Response Pages::nothingHere() const {
+  return errorPage(404, "There is nothing here", "The address may be mistyped, or the page is gone.");
 }
 
 Response Pages::logInPage(int status, const std::string& email, const std::string& problem) const {

@@ -14,7 +14,8 @@
 
 namespace calbridge::http {
 
-/// What people see in a browser: log-in and calendar settings, with their style sheet and script. Thread-safe.
+/// What people see in a browser: log-in, calendar settings, and for admins everybody's connections, with
+/// their style sheet and script. Thread-safe.
 class Pages {
  public:
   /// All borrowed. Throws Error("invalid_configuration") when an asset is missing from the program.
@@ -30,8 +31,13 @@ class Pages {
   Response postLogIn(const Request& request, const Identity& identity);
   Response postLogOut(const Request& request, const Identity& identity);
   Response showSettings(const Request& request, const Identity& identity);
+  Response showConnections(const Request& request, const Identity& identity);
 
+  /// A page for somebody who is logged in; `script` may be null.
+  Response personalPage(const Identity& identity, const char* title, const char* script,
+                        const std::string& content) const;
   Response logInPage(int status, const std::string& email, const std::string& problem) const;
+  Response nothingHere() const;
   Response errorPage(int status, const std::string& title, const std::string& text) const;
   Identity identify(const Request& request) const;
 

@@ -1,24 +1,12 @@
 #include "http/web/provider_card.hpp"
 #include "http/web/time_words.hpp"
+#include "http/web/words.hpp"
 
 namespace calbridge::http {
 namespace {
 
 using connections::ProviderStatus;
 using kainjow::mustache::data;
-
-std::string entries(std::int64_t count) {
-  return std::to_string(count) + (count == 1 ? " entry" : " entries");
-}
-
-/// As a sentence: an upper-case letter first, a full stop last.
-std::string sentence(std::string text) {
-  if (text.empty())
-    return text;
-  if (text.front() >= 'a' && text.front() <= 'z')
-    text.front() = static_cast<char>(text.front() - 32);
-  return text.ends_with('.') || text.ends_with('!') || text.ends_with('?') ? text : text + ".";
-}
 
 struct State {
   const char* tone; ///< class of the badge: good | attention | waiting | off
@@ -44,7 +32,7 @@ State stateOf(const ProviderStatus& status) {
             status.label + " is not set up on this server any more. Your administrator has to add it again."};
   if (status.health == "needs_reconnection") {
     std::string text = status.lastSyncError ? "" : status.label + " no longer lets us in. ";
-    text += waiting ? entries(status.pending) + (status.pending == 1 ? " is" : " are") +
+    text += waiting ? entryCount(status.pending) + (status.pending == 1 ? " is" : " are") +
                           " kept for you and will be delivered once you reconnect."
                     : "Nothing is lost: reconnect, and it goes on.";
     return {"attention", "Reconnect needed", text};
@@ -53,16 +41,17 @@ State stateOf(const ProviderStatus& status) {
     return {"attention", "Having trouble",
             "The last try did not work. We keep trying by ourselves, you need not do anything."};
   if (waiting)
-    return {"waiting", "Connected", entries(status.pending) + (status.pending == 1 ? " is" : " are") + " on the way."};
+    return {"waiting", "Connected",
+            entryCount(status.pending) + (status.pending == 1 ? " is" : " are") + " on the way."};
   return {"good", "Connected", "Everything is up to date."};
 }
 
-std::string iconOf(const std::string& provider, const Assets& assets) {
+} // namespace
+
+std::string providerIcon(const std::string& provider, const Assets& assets) {
   const std::string own = "provider-" + provider + ".svg";
   return assets.path(assets.has(own) ? own : "provider.svg");
 }
-
-} // namespace
 
 data providerCard(const ProviderStatus& status, const std::vector<std::string>& missing, const Reader& reader,
                   const Assets& assets) {
@@ -70,7 +59,7 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
   data card;
   card.set("provider", status.provider);
   card.set("label", status.label);
-  card.set("icon", iconOf(status.provider, assets));
+  card.set("icon", providerIcon(status.provider, assets));
   card.set("tone", state.tone);
   card.set("badge", state.badge);
   card.set("text", state.text);
@@ -92,7 +81,7 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
     card.set("account", *status.account);
   if (status.connected) {
     if (status.delivered > 0)
-      card.set("delivered", entries(status.delivered));
+      card.set("delivered", entryCount(status.delivered));
     if (status.lastSyncAt) {
       card.set("last_sync", agoWords(reader.now, *status.lastSyncAt, reader.zone));
       card.set("last_sync_at", formatRfc3339(*status.lastSyncAt));

@@ -56,6 +56,17 @@ std::set<std::int64_t> liveConnections(const Services& services, const Person& p
   return live;
 }
 
+/// What an admin is told of everybody's dead grants; empty when there are none.
+std::string deadGrantWords(store::Store& store) {
+  std::int64_t dead = 0;
+  for (const auto& tally : store.connectionTallies())
+    dead += tally.needsReconnection;
+  if (dead == 0)
+    return {};
+  return dead == 1 ? "One calendar on this server waits for its owner to reconnect it."
+                   : std::to_string(dead) + " calendars on this server wait for their owners to reconnect them.";
+}
+
 data upcoming(const Services& services, const std::vector<store::PlacementRecord>& placements, const Person& person,
               const Reader& reader) {
   const auto live = liveConnections(services, person);
@@ -73,7 +84,7 @@ data upcoming(const Services& services, const std::vector<store::PlacementRecord
 } // namespace
 
 std::string settingsPage(const Services& services, const Assets& assets, const Person& person, const Arrival& arrival) {
-  const Reader reader{.now = services.clock.now(), .zone = knownZone(person.timezone), .admin = person.role == "admin"};
+  const Reader reader{.now = services.clock.now(), .zone = knownZone(person.timezone), .admin = isAdmin(person)};
   const auto statuses = services.connections.status(person.id, allowedProviders(services, person));
   auto placements = services.store.placementsOf(person.id, reader.now, kListed + 1);
   data page;
@@ -85,6 +96,9 @@ std::string settingsPage(const Services& services, const Assets& assets, const P
   page.set("role", person.role);
   page.set("zone", reader.zone);
   page.set("zone_words", zoneWords(reader.zone));
+  if (reader.admin)
+    if (const auto words = deadGrantWords(services.store); !words.empty())
+      page.set("dead_grants", words);
   page.set("not_enabled", services.policy()->role(person.role) == nullptr);
   page.set("any_connected", std::any_of(statuses.begin(), statuses.end(), [](const auto& s) { return s.connected; }));
   page.set("has_cards", !statuses.empty());

@@ -129,6 +129,43 @@ ConnectionCounts SqliteStore::counts(std::int64_t connectionId) {
   return counts;
 }
 
+std::vector<DeadGrant> SqliteStore::deadGrants(const DeadGrantPlace& after, std::size_t limit) {
+  std::vector<DeadGrant> found;
+  readers_.read([&](Session& s) {
+    s["connections_dead"].each(
+        [&](Row& row) {
+          auto& grant = found.emplace_back();
+          grant.connectionId = row.integer();
+          grant.personId = row.text();
+          grant.personName = row.text();
+          grant.email = row.text();
+          grant.role = row.text();
+          grant.provider = row.text();
+          grant.accountId = row.text();
+          grant.account = row.text();
+          grant.reason = row.text();
+          grant.since = row.integer();
+          grant.pending = row.integer();
+        },
+        after.since, after.connectionId, limit);
+  });
+  return found;
+}
+
+std::vector<ConnectionTally> SqliteStore::connectionTallies() {
+  std::vector<ConnectionTally> found;
+  readers_.read([&](Session& s) {
+    s["connections_tallies"].each([&](Row& row) {
+      auto& tally = found.emplace_back();
+      tally.provider = row.text();
+      tally.live = row.integer();
+      tally.failing = row.integer();
+      tally.needsReconnection = row.integer();
+    });
+  });
+  return found;
+}
+
 bool SqliteStore::needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion,
                                    const std::string& reason, TimeMs now) {
   bool needed = false;

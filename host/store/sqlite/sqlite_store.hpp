@@ -55,6 +55,8 @@ class SqliteStore final : public Store {
   std::int64_t connectionsUsing(const std::string& provider, const std::string& accountId,
                                 std::int64_t except) override;
   ConnectionCounts counts(std::int64_t connectionId) override;
+  std::vector<DeadGrant> deadGrants(const DeadGrantPlace& after, std::size_t limit) override;
+  std::vector<ConnectionTally> connectionTallies() override;
   bool needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,
                         TimeMs now) override;
   void beginClosing(std::int64_t connectionId, bool removeEntries, TimeMs now, TimeMs deadline) override;

@@ -348,6 +348,103 @@ TEST_CASE("A batch of outcomes updates the connection's last sync and last error
   CHECK(f.store->connection(connection.id)->lastSyncAt == kNow + kMinute);
 }
 
+TEST_CASE("Why and since when a grant is dead stays, whatever comes back from attempts under way") {
+  EVERY_STORE;
+  f.person("john");
+  const auto connection = f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto task = f.claimOne();
+  REQUIRE(f.store->needReconnection(connection.id, connection.credentialsVersion, "grant revoked", kNow + 1));
+  SECTION("an attempt that was blocked") {
+    auto outcome = failure(task, Kind::blocked);
+    outcome.at = kNow + 2;
+    f.record(outcome);
+    CHECK(f.store->connection(connection.id)->lastSyncAt == 0);
+  }
+  SECTION("an attempt that still got through") {
+    f.record(success(task, kNow + 2));
+    CHECK(f.store->connection(connection.id)->lastSyncAt == kNow + 2);
+  }
+  CHECK(f.store->connection(connection.id)->lastError == "grant revoked");
+  CHECK(f.store->connection(connection.id)->lastErrorAt == kNow + 1);
+}
+
+TEST_CASE("Dead grants of all people are listed in pages, the longest dead first") {
+  EVERY_STORE;
+  const std::vector<std::string> names{"ada", "bea", "cem", "dan"};
+  std::vector<ConnectionRecord> connections;
+  for (const auto& name : names) {
+    f.person(name);
+    connections.push_back(f.connect(name, "google", name + "@google.example"));
+  }
+  const auto die = [&](std::size_t i, TimeMs at) {
+    REQUIRE(f.store->needReconnection(connections[i].id, connections[i].credentialsVersion, "withdrawn", at));
+  };
+  CHECK(f.store->deadGrants({}, 10).empty());
+  f.place("A-1", "bea", "Clean");
+  f.place("A-2", "bea", "Cook");
+  die(3, kNow + 1);
+  die(1, kNow + 2);
+  die(0, kNow + 2);
+  const auto peopleOf = [](const std::vector<DeadGrant>& page) {
+    std::string people;
+    for (const auto& grant : page)
+      people += grant.personId + " ";
+    return people;
+  };
+  const auto all = f.store->deadGrants({}, 10);
+  CHECK(peopleOf(all) == "dan ada bea ");
+  const auto& bea = all.back();
+  CHECK(bea.connectionId == connections[1].id);
+  CHECK(bea.personName == f.store->person("bea")->name);
+  CHECK(bea.email == f.store->person("bea")->email);
+  CHECK(bea.role == f.store->person("bea")->role);
+  CHECK(bea.provider == "google");
+  CHECK(bea.accountId == "bea@google.example");
+  CHECK(bea.account == connections[1].account);
+  CHECK(bea.reason == "withdrawn");
+  CHECK(bea.since == kNow + 2);
+  CHECK(bea.pending == 2);
+  CHECK(all.front().pending == 0);
+
+  const auto first = f.store->deadGrants({}, 2);
+  CHECK(peopleOf(first) == "dan ada ");
+  CHECK(peopleOf(f.store->deadGrants({first.back().since, first.back().connectionId}, 2)) == "bea ");
+  CHECK(f.store->deadGrants({bea.since, bea.connectionId}, 2).empty());
+
+  f.connect("dan", "google", "dan@google.example", kNow + 3);
+  f.store->erasePerson("ada");
+  CHECK(peopleOf(f.store->deadGrants({}, 10)) == "bea ");
+}
+
+TEST_CASE("Live connections are tallied by provider, with those that fail and those whose grant is dead") {
+  EVERY_STORE;
+  CHECK(f.store->connectionTallies().empty());
+  for (const char* name : {"ada", "bea", "cem"})
+    f.person(name);
+  f.connect("bea", "outlook");
+  const auto ended = f.connect("cem", "outlook");
+  f.store->beginClosing(ended.id, false, kNow, kNow + kMinute);
+  f.store->endConnection(ended.id);
+  const auto dead = f.connect("ada");
+  REQUIRE(f.store->needReconnection(dead.id, dead.credentialsVersion, "withdrawn", kNow + 1));
+  f.connect("cem");
+  f.place("A-1", "cem", "Clean");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kMinute));
+  auto tallies = f.store->connectionTallies();
+  REQUIRE(tallies.size() == 2);
+  CHECK(tallies[0].provider == "google");
+  CHECK(tallies[0].live == 2);
+  CHECK(tallies[0].failing == 1);
+  CHECK(tallies[0].needsReconnection == 1);
+  CHECK(tallies[1].provider == "outlook");
+  CHECK(tallies[1].live == 1);
+  CHECK(tallies[1].failing == 0);
+  CHECK(tallies[1].needsReconnection == 0);
+  f.deliverOne(kNow + kMinute);
+  CHECK(f.store->connectionTallies()[0].failing == 0);
+}
+
 TEST_CASE("A connection's values can be set, read and erased") {
   EVERY_STORE;
   f.person("john");

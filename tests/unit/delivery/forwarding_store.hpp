@@ -71,6 +71,10 @@ class ForwardingStore : public Store {
                                 std::int64_t except) override {
     return inner_.connectionsUsing(provider, accountId, except);
   }
+  std::vector<DeadGrant> deadGrants(const DeadGrantPlace& after, std::size_t limit) override {
+    return inner_.deadGrants(after, limit);
+  }
+  std::vector<ConnectionTally> connectionTallies() override { return inner_.connectionTallies(); }
   ConnectionCounts counts(std::int64_t connectionId) override { return inner_.counts(connectionId); }
   bool needReconnection(std::int64_t connectionId, std::int64_t credentialsVersion, const std::string& reason,
                         TimeMs now) override {

@@ -343,7 +343,7 @@ TEST_CASE("a receipt tells of routes, placements, deliveries and people whom nob
   event.source = "app";
   event.type = "order.confirmed";
   event.time = event.receivedAt = site.clock.now();
-  const auto waiting = receipt(*site.store, site.providers, event);
+  const auto waiting = receipt(*site.store, event);
   CHECK(waiting.at("state") == "accepted");
   CHECK(waiting.at("deliveries").empty());
 
@@ -360,7 +360,7 @@ TEST_CASE("a receipt tells of routes, placements, deliveries and people whom nob
                        {"route", "r"},
                        {"reason", "because"},
                        {"revision", 1}}}}}});
-  const auto routed = receipt(*site.store, site.providers, event);
+  const auto routed = receipt(*site.store, event);
   CHECK(routed.at("state") == "routed");
   CHECK(routed.at("error").is_null());
   CHECK(routed.at("routes")[0].at("appointment") == "A-1");
@@ -373,13 +373,61 @@ TEST_CASE("a receipt tells of routes, placements, deliveries and people whom nob
   CHECK(routed.at("unknown_people")[0].at("person") == "ghost");
 
   event.result = json::array({{{"error", "cannot be routed"}}});
-  CHECK(receipt(*site.store, site.providers, event).at("error") == "cannot be routed");
+  CHECK(receipt(*site.store, event).at("error") == "cannot be routed");
   event.result = json::array({{{"appointment", "A-1"},
                                {"stale", true},
                                {"routes", json::array()},
                                {"unknown", json::array()},
                                {"decisions", json::array()}}});
-  CHECK(receipt(*site.store, site.providers, event).at("state") == "stale");
+  CHECK(receipt(*site.store, event).at("state") == "stale");
+}
+
+TEST_CASE("an admin sees whose grant is dead, and nobody else does") {
+  ApiSite site;
+  site.addEntry("Clean", site.clock.now() + 3600000);
+  site.killGrant(site.connect(site.google));
+  const auto ask = [&](const std::string& session, const std::string& query = "") {
+    return site.call("GET", "/api/calendar/connections/" + query, "", {{"Cookie", "calbridge_session=" + session}});
+  };
+  const auto ada = site.logInAdmin();
+  const auto answer = ask(ada);
+  CHECK(answer.status == 200);
+  CHECK(headerOf(answer, "Cache-Control") == "no-store");
+  auto body = json::parse(answer.body);
+  REQUIRE(body.at("connections").size() == 1);
+  CHECK(body["connections"][0].at("person") == "john");
+  CHECK(body["connections"][0].at("reason") == "the permission was withdrawn");
+  CHECK(body["connections"][0].at("pending") == 1);
+  CHECK(body.at("providers")[0].at("needs_reconnection") == 1);
+  CHECK(ask(ada, "?needs=reconnect&limit=1").status == 200);
+
+  const auto problemOf = [&](const std::string& query) {
+    const auto refused = ask(ada, query);
+    CHECK(refused.status == 400);
+    return json::parse(refused.body).at("pointer").get<std::string>();
+  };
+  CHECK(problemOf("?needs=everything") == "/needs");
+  CHECK(problemOf("?limit=0") == "/limit");
+  CHECK(problemOf("?limit=201") == "/limit");
+  CHECK(problemOf("?limit=5x") == "/limit");
+  CHECK(problemOf("?after=somewhere") == "/after");
+
+  CHECK(ask(site.logIn()).status == 403);
+  CHECK(site.asApp("GET", "/api/calendar/connections/").status == 403);
+  CHECK(ask("").status == 401);
+
+  site.connect(site.google);
+  body = json::parse(ask(ada).body);
+  CHECK(body.at("connections").empty());
+  CHECK(body.at("providers")[0].at("connected") == 1);
+}
+
+TEST_CASE("the metrics count connections whose grant is dead") {
+  ApiSite site;
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_connections_needing_reconnection 0"));
+  site.killGrant(site.connect(site.google));
+  site.killGrant(site.connect(site.outlook));
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_connections_needing_reconnection 2"));
 }
 
 TEST_CASE("nothing but a good credential opens a route that is not open") {

@@ -180,6 +180,18 @@ WHERE person_id = ?1 AND provider = ?2 AND account_id <> ?3 AND state IN ('conne
 SELECT count(*) FROM connections
 WHERE provider = ?1 AND account_id = ?2 AND id <> ?3 AND state <> 'disconnected'
 
+-- name: connections_dead
+SELECT c.id, c.person_id, p.name, p.email, p.role, c.provider, c.account_id, c.account, c.last_error, c.last_error_at,
+  (SELECT count(*) FROM deliveries d WHERE d.connection_id = c.id AND d.state IN ('pending', 'blocked'))
+FROM connections c JOIN people p ON p.id = c.person_id
+WHERE c.state = 'needs_reconnection' AND (c.last_error_at, c.id) > (?1, ?2)
+ORDER BY c.last_error_at, c.id LIMIT ?3
+
+-- name: connections_tallies
+SELECT provider, count(*), sum(state = 'connected' AND last_error <> '' AND last_error_at > last_sync_at),
+  sum(state = 'needs_reconnection')
+FROM connections WHERE state IN ('connected', 'needs_reconnection') GROUP BY provider ORDER BY provider
+
 -- name: connections_planned
 SELECT id, state FROM connections WHERE person_id = ?1 AND state IN ('connected', 'needs_reconnection')
 
@@ -215,10 +227,11 @@ UPDATE connections SET state = 'disconnected', sealed = x'', feed_secret_hash = 
 WHERE id = ?1
 
 -- name: connections_summary
-UPDATE connections SET last_sync_at = max(last_sync_at, ?2), last_error = CASE WHEN ?3 IS NULL THEN last_error ELSE
-  ?3 END,
-  last_error_at = CASE WHEN ?3 IS NULL THEN last_error_at ELSE ?4 END, paused_until = max(paused_until, ?5),
-  feed_revision = feed_revision + ?6
+-- Why and since when a grant is dead stays, whatever attempts that were under way then come back with.
+UPDATE connections SET last_sync_at = max(last_sync_at, ?2),
+  last_error = CASE WHEN ?3 IS NULL OR state = 'needs_reconnection' THEN last_error ELSE ?3 END,
+  last_error_at = CASE WHEN ?3 IS NULL OR state = 'needs_reconnection' THEN last_error_at ELSE ?4 END,
+  paused_until = max(paused_until, ?5), feed_revision = feed_revision + ?6
 WHERE id = ?1
 
 -- name: values_one
