@@ -221,6 +221,13 @@ struct SessionRecord {
   TimeMs expiresAt = 0;
 };
 
+/// A host among those that work on one database.
+struct NodeRecord {
+  std::string name;
+  std::string policy; ///< what it decides by: a digest of its roles and routes; empty until it said so
+  bool own = false;   ///< the asking one
+};
+
 /// A started OAuth flow, waiting for its callback.
 struct OAuthState {
   std::string stateHash;

@@ -1,6 +1,7 @@
 #pragma once
 #include "store/records.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -156,10 +157,30 @@ class Store {
     std::function<void()> deliveriesDue;
   };
   virtual void onCommit(Signals signals) = 0;
+
+  // -- several hosts on one database; a store that has one owner leaves these as they are ----------------------------
+  /// Called when events wait that a host accepted which is gone: unroutedEvents has them now. Must only signal.
+  virtual void onEventsWaiting(std::function<void()> there) { static_cast<void>(there); }
+  /// Tells the other hosts which policies this one decides by.
+  virtual void announcePolicy(const std::string& policy) { static_cast<void>(policy); }
+  /// The hosts that are alive.
+  virtual std::vector<NodeRecord> nodes() { return {}; }
+  /// Outcomes refused so far because their claim had been taken over.
+  virtual std::int64_t refusedOutcomes() { return 0; }
 };
 
-/// Opens `url` (sqlite:PATH), creates or migrates its tables. Throws Error: store_locked (another process owns it),
-/// store_newer (made by a newer version), store_unavailable.
-std::unique_ptr<Store> openStore(const std::string& url);
+struct OpenOptions {
+  /// Name of this host among those that share a PostgreSQL database; empty for a command, which neither claims
+  /// deliveries nor accepts events. SQLite has one owner and needs no name.
+  std::string node;
+  /// PostgreSQL: a host that has said nothing for so long (by the server's clock) loses what it holds.
+  std::chrono::seconds nodeLifetime{15};
+  /// PostgreSQL: leases run by the `now` of whoever claims, and not by the server's clock. For tests that move time.
+  bool callersClock = false;
+};
+
+/// Opens `url` (sqlite:PATH, postgresql://user@host/db), creates or migrates its tables. Throws Error: store_locked
+/// (another process owns it, or has the node's name), store_newer (made by a newer version), store_unavailable.
+std::unique_ptr<Store> openStore(const std::string& url, const OpenOptions& options = {});
 
 } // namespace calbridge::store

@@ -37,6 +37,7 @@ LIBRARIES = [
     ("boost/beast", {"net", "edge"}),
     ("boost/asio", {"net", "edge"}),
     ("sqlite3.h", {"store"}),
+    ("libpq-fe.h", {"store"}),
     ("openssl/", {"core", "connections", "http", "edge", "net"}),
     ("argon2.h", {"http"}),
     ("kainjow/", {"routing", "http"}),

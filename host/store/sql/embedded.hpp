@@ -15,5 +15,8 @@ struct Migration {
 std::string_view sqliteOperations();
 /// sqlite/migrations/NNN_*.sql in order.
 std::span<const Migration> sqliteMigrations();
+/// The same of postgresql/.
+std::string_view postgresqlOperations();
+std::span<const Migration> postgresqlMigrations();
 
 } // namespace calbridge::store::sql

@@ -2,8 +2,7 @@
 
 #include <filesystem>
 
-namespace calbridge::store {
-namespace sqlite {
+namespace calbridge::store::sqlite {
 namespace {
 
 /// Forgotten connections of long-running hosts must not fill the memory.
@@ -140,16 +139,4 @@ std::int64_t SqliteStore::prune(TimeMs eventsBefore, TimeMs appointmentsEndedBef
   return deleted;
 }
 
-} // namespace sqlite
-
-std::unique_ptr<Store> openStore(const std::string& url) {
-  constexpr std::string_view kScheme = "sqlite:";
-  if (!url.starts_with(kScheme) || url.size() == kScheme.size() || url == "sqlite::memory:") {
-    throw Error("store_unavailable",
-                "storage.url names no database that this program can open: it takes sqlite:PATH, a file, for example "
-                "sqlite:var/calbridge.db");
-  }
-  return std::make_unique<sqlite::SqliteStore>(url.substr(kScheme.size()));
-}
-
-} // namespace calbridge::store
+} // namespace calbridge::store::sqlite

@@ -1,5 +1,8 @@
 #include "database.hpp"
 
+#include "postgresql/server.hpp"
+#include "store/postgresql/session.hpp"
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -24,13 +27,43 @@ class SqliteDatabase final : public Database {
   std::filesystem::path folder_;
 };
 
+/// A schema of its own on one server for all tests.
+class PostgresqlDatabase final : public Database {
+ public:
+  PostgresqlDatabase() {
+    static testing::PostgresqlServer server;
+    static int count = 0;
+    const std::string schema = "test" + std::to_string(++count);
+    postgresql::Session(server.url()).script("CREATE SCHEMA " + schema);
+    url_ = server.url() + "?options=-csearch_path%3D" + schema;
+  }
+  std::unique_ptr<Store> open() override {
+    return openStore(url_, {.node = "test", .nodeLifetime = std::chrono::seconds(15), .callersClock = true});
+  }
+
+ private:
+  std::string url_;
+};
+
 } // namespace
 
 const std::vector<Factory>& factories() {
   static const std::vector<Factory> kFactories{
       {"sqlite", []() -> std::unique_ptr<Database> { return std::make_unique<SqliteDatabase>(); }},
+      {"postgresql", []() -> std::unique_ptr<Database> { return std::make_unique<PostgresqlDatabase>(); }},
   };
-  return kFactories;
+  // One run of the program for each, so that ctest counts them, and skips, apart.
+  static const std::vector<Factory> kChosen = [] {
+    const char* wanted = std::getenv("CALBRIDGE_TEST_STORE");
+    std::vector<Factory> chosen;
+    for (const auto& factory : kFactories)
+      if (factory.name == (wanted != nullptr ? wanted : "sqlite"))
+        chosen.push_back(factory);
+    if (chosen.empty())
+      throw std::runtime_error("CALBRIDGE_TEST_STORE names no store");
+    return chosen;
+  }();
+  return kChosen;
 }
 
 void Fixture::person(const std::string& id) {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-/// The conformance suite of the store: each test runs against every implementation. A new one adds its factory in
-/// database.cpp and nothing else.
+/// The conformance suite of the store: each test runs against every implementation, one run of the program for each
+/// (CALBRIDGE_TEST_STORE=sqlite|postgresql). A new one adds its factory in database.cpp and a line in CMakeLists.txt.
 namespace conformance {
 
 using namespace calbridge;

@@ -12,7 +12,7 @@ TEST_CASE("A person comes back as put, and an absent password keeps the stored o
   CHECK(f.store->person("sarah") == person);
   Person changed = person;
   changed.teams = {};
-  changed.name = std::string("Zo\xc3\xab \0 X", 9);
+  changed.name = "Zo\xc3\xab \xf0\x9f\x98\x80 {\"q\",'X'}\\ NULL";
   CHECK_FALSE(f.store->putPerson(changed, std::nullopt));
   CHECK(f.store->person("sarah") == changed);
   const auto logins = f.store->loginsByEmail("sARAH@example.COM");
@@ -25,6 +25,15 @@ TEST_CASE("A person comes back as put, and an absent password keeps the stored o
   CHECK_FALSE(f.store->person("nobody").has_value());
   CHECK(f.store->loginsByEmail("nobody@example.com").empty());
   CHECK(f.store->people() == std::vector<Person>{changed});
+}
+
+TEST_CASE("Bytes that a database cannot keep are replaced, one by one, and nothing is cut off") {
+  EVERY_STORE;
+  Person person{"sarah", std::string("A\0B\xff\xc3(", 6), "", "staff", "UTC", {}};
+  f.store->putPerson(person, std::nullopt);
+  const std::string stored = f.store->person("sarah")->name;
+  const std::string replacement = "\xef\xbf\xbd";
+  CHECK((stored == person.name || stored == "A" + replacement + "B" + replacement + replacement + "("));
 }
 
 TEST_CASE("The directory's version grows with every change") {
