@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
                            {"p50_us", report.percentile(0.5)},
                            {"p99_us", report.percentile(0.99)},
                            {"not_2xx", report.notSuccessful()},
-                           {"failed", report.failed}};
+                           {"failed", report.failed},
+                           {"unsent", plan.requests - report.answered - report.failed}};
   if (rate > 0)
     result["sent_at"] = sentAt;
   std::cout << result << std::endl;

@@ -1,14 +1,16 @@
 #include "store/sqlite/writer.hpp"
 #include "core/thread_name.hpp"
 
+#include <algorithm>
 #include <sys/stat.h>
 
 namespace calbridge::store::sqlite {
 namespace {
 
-constexpr std::size_t kDurablePerTurn = 1024;
-constexpr std::size_t kRelaxedPerTurn = 4;
-constexpr std::size_t kInspectionsPerTurn = 4;
+constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
+/// The longest wait for callers to come back: not much against an fsync of a slow disk, and against an answer nothing.
+constexpr auto kGatherAtMost = std::chrono::microseconds(500);
+constexpr int kTurnsBetweenLooks = 16; ///< at the log's size
 /// Durable work "keeps coming" when the last of it ended less than this ago: callers need that long to come back.
 constexpr auto kRecently = std::chrono::milliseconds(2);
 /// For so many times its own duration relaxed work then stands back.
@@ -53,76 +55,98 @@ void Writer::inspect(const Work& work) {
 }
 
 void Writer::submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint) {
-  const auto job = std::make_shared<Job>();
-  job->work = &work;
-  if (committed)
-    job->committed = &committed;
-  job->savepoint = savepoint;
-  bool wasIdle = false;
+  Job job{&work, committed ? &committed : nullptr, savepoint, {}};
+  TurnPtr turn;
+  bool worthAWord = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_)
       throw Error("store_unavailable", "The store is closing; nothing was stored.");
-    wasIdle = queues_[0].empty() && queues_[1].empty() && queues_[2].empty();
-    queues_[static_cast<int>(kind)].push_back(job);
+    worthAWord = kind != Kind::relaxed || !queued(); // relaxed work may be standing back
+    auto& queue = queues_[static_cast<int>(kind)];
+    if (queue.empty() || queue.back()->jobs.size() >= kMostPerTurn[static_cast<int>(kind)])
+      queue.push_back(std::make_shared<Turn>());
+    turn = queue.back();
+    turn->jobs.push_back(&job);
+    if (wanted_ > 0)
+      worthAWord = kind == Kind::durable && turn->jobs.size() >= wanted_;
   }
-  if (wasIdle || kind != Kind::relaxed) // relaxed work may be standing back
+  if (worthAWord)
     wake_.notify_one();
-  {
-    std::unique_lock lock(job->mutex);
-    job->ended.wait(lock, [&] { return job->done; });
-  }
-  // Taken out: the writer may be the last to let go of the job, and must not share the exception with its catcher.
-  if (const auto failure = std::exchange(job->failure, nullptr))
-    std::rethrow_exception(failure);
+  turn->ending.wait();
+  if (job.failure)
+    std::rethrow_exception(job.failure);
+}
+
+/// Under mutex_.
+bool Writer::queued() const {
+  return std::any_of(std::begin(queues_), std::end(queues_), [](const auto& queue) { return !queue.empty(); });
+}
+
+Writer::TurnPtr Writer::next(Kind kind) {
+  const std::lock_guard lock(mutex_);
+  auto& queue = queues_[static_cast<int>(kind)];
+  if (queue.empty())
+    return nullptr;
+  TurnPtr turn = std::move(queue.front());
+  queue.pop_front();
+  return turn;
+}
+
+/// False when there will be no more.
+bool Writer::awaitWork() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return stopping_ || queued(); });
+  if (!queued())
+    return false;
+  const auto urgent = [&] {
+    return stopping_ || !queues_[static_cast<int>(Kind::durable)].empty() ||
+           !queues_[static_cast<int>(Kind::inspection)].empty();
+  };
+  if (!urgent() && !relaxedMayRun()) // only what stands back: until its time has come
+    wake_.wait_until(lock, relaxedNotBefore_, urgent);
+  return true;
+}
+
+/// Waits for the callers of the last fsync, which are on their way back while there is a steady stream of them.
+void Writer::gather() {
+  std::unique_lock lock(mutex_);
+  const auto& queue = queues_[static_cast<int>(Kind::durable)];
+  if (queue.empty() || Clock::now() - lastDurable_ > kRecently)
+    return;
+  wanted_ = callers_;
+  wake_.wait_for(lock, std::min<Clock::duration>(durableTook_, kGatherAtMost),
+                 [&] { return stopping_ || queue.front()->jobs.size() >= wanted_; });
+  wanted_ = 0;
 }
 
 void Writer::run() {
   nameThread("store writer");
-  const auto take = [](std::deque<JobPtr>& queue, std::size_t most) {
-    std::deque<JobPtr> taken;
-    if (queue.size() <= most) {
-      taken.swap(queue);
-    } else {
-      const auto end = queue.begin() + static_cast<std::ptrdiff_t>(most);
-      taken.assign(queue.begin(), end);
-      queue.erase(queue.begin(), end);
-    }
-    return taken;
-  };
-  const auto next = [&](Kind kind, std::size_t most) {
-    const std::lock_guard lock(mutex_);
-    return take(queues_[static_cast<int>(kind)], most);
-  };
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      const auto queued = [&] { return !queues_[0].empty() || !queues_[1].empty() || !queues_[2].empty(); };
-      wake_.wait(lock, [&] { return stopping_ || queued(); });
-      if (!queued())
-        break;
-      if (queues_[0].empty() && queues_[2].empty() &&
-          !relaxedMayRun()) // only what stands back: until its time has come
-        wake_.wait_until(lock, relaxedNotBefore_,
-                         [&] { return stopping_ || !queues_[0].empty() || !queues_[2].empty(); });
-    }
-    // What needs no fsync goes first: callers whose last commit has just ended come back meanwhile, and the next fsync
-    // serves all of them and not the first two.
+  for (int turns = 0; awaitWork(); ++turns) {
+    // What needs no fsync goes first: callers whose last commit has just ended come back meanwhile.
     if (relaxedMayRun()) {
-      if (auto relaxed = next(Kind::relaxed, kRelaxedPerTurn); !relaxed.empty()) {
+      if (const auto relaxed = next(Kind::relaxed)) {
         const auto began = Clock::now();
-        transaction(relaxed, false);
+        transaction(*relaxed, false);
         const auto ended = Clock::now();
         relaxedNotBefore_ = ended + kStandBack * (ended - began);
       }
     }
-    if (auto inspections = next(Kind::inspection, kInspectionsPerTurn); !inspections.empty())
-      inspectAll(inspections);
-    if (auto durable = next(Kind::durable, kDurablePerTurn); !durable.empty()) {
-      transaction(durable, true);
+    if (const auto inspections = next(Kind::inspection))
+      inspectAll(*inspections);
+    gather();
+    if (const auto durable = next(Kind::durable)) {
+      const auto began = Clock::now();
+      const std::size_t served = durable->jobs.size();
+      transaction(*durable, true);
       lastDurable_ = Clock::now();
+      durableTook_ = lastDurable_ - began;
+      const std::lock_guard lock(mutex_);
+      const auto& queue = queues_[static_cast<int>(Kind::durable)];
+      callers_ = served + (queue.empty() ? 0 : queue.front()->jobs.size());
     }
-    boundWal();
+    if (turns % kTurnsBetweenLooks == 0)
+      boundWal();
   }
   session_.reset();
 }
@@ -146,7 +170,7 @@ void Writer::ensureSession() {
   synchronousFull_ = false;
 }
 
-void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
+void Writer::transaction(Turn& turn, bool durable) {
   try {
     ensureSession();
     Session& session = *session_;
@@ -156,32 +180,31 @@ void Writer::transaction(std::deque<JobPtr>& jobs, bool durable) {
     }
     session["begin_immediate"].run();
     // Alone, a job's undoing is that of the transaction; a savepoint would copy every page that it changes.
-    const bool alone = jobs.size() == 1;
+    const bool alone = turn.jobs.size() == 1;
     bool sound = true;
-    for (const auto& job : jobs)
+    for (Job* job : turn.jobs)
       sound = runJob(*job, job->savepoint && !alone) || !alone;
     session[sound ? "commit" : "rollback"].run();
   } catch (const Failure& failure) {
     session_.reset();
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(jobs, failure);
+    fail(turn, failure);
     return;
   } catch (const std::exception& unexpected) { // memory ran out
     session_.reset();
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(jobs, Failure(SQLITE_INTERNAL, unexpected.what()));
+    fail(turn, Failure(SQLITE_INTERNAL, unexpected.what()));
     return;
   }
-  for (const auto& job : jobs) {
+  for (const Job* job : turn.jobs) {
     if (!job->failure && job->committed != nullptr)
       (*job->committed)();
   }
   if (hooks_.committed)
     hooks_.committed();
-  for (const auto& job : jobs)
-    finish(*job);
+  turn.ending.announce();
 }
 
 /// False when the job's work was refused; the reason is in the job, and its changes are undone if it had a savepoint.
@@ -209,8 +232,8 @@ bool Writer::runJob(Job& job, bool savepoint) {
   return !job.failure;
 }
 
-void Writer::inspectAll(std::deque<JobPtr>& jobs) {
-  for (const auto& job : jobs) {
+void Writer::inspectAll(Turn& turn) {
+  for (Job* job : turn.jobs) {
     try {
       ensureSession();
       (*job->work)(*session_);
@@ -220,8 +243,8 @@ void Writer::inspectAll(std::deque<JobPtr>& jobs) {
     } catch (...) {
       job->failure = std::current_exception();
     }
-    finish(*job);
   }
+  turn.ending.announce();
 }
 
 void Writer::boundWal() {
@@ -235,19 +258,10 @@ void Writer::boundWal() {
   }
 }
 
-void Writer::fail(std::deque<JobPtr>& jobs, const Failure& failure) {
-  for (const auto& job : jobs) {
+void Writer::fail(Turn& turn, const Failure& failure) {
+  for (Job* job : turn.jobs)
     job->failure = std::make_exception_ptr(failure.toError());
-    finish(*job);
-  }
-}
-
-void Writer::finish(Job& job) {
-  {
-    const std::lock_guard lock(job.mutex);
-    job.done = true;
-  }
-  job.ended.notify_one();
+  turn.ending.announce();
 }
 
 } // namespace calbridge::store::sqlite

@@ -1,4 +1,5 @@
 #pragma once
+#include "store/sqlite/ending.hpp"
 #include "store/sqlite/readers.hpp"
 #include "store/sqlite/session.hpp"
 
@@ -10,16 +11,18 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace calbridge::store::sqlite {
 
 /// The one thread and the one connection that write (and checkpoint). Callers hand in work and wait; everything that
 /// has queued up meanwhile shares one transaction, so that one fsync acknowledges many callers.
 ///
-/// A turn: a few pieces of relaxed work in one transaction that is not fsync'ed; a few inspections outside any
-/// transaction, which therefore see only what is committed; then all durable work in one that is fsync'ed. While
+/// One after the other: a few pieces of relaxed work in one transaction that is not fsync'ed; a few inspections outside
+/// any transaction, which therefore see only what is committed; then all durable work in one that is fsync'ed. While
 /// durable work keeps coming, relaxed work gets a quarter of the time: an acknowledgement waits for a person's request,
-/// routing and outcomes can catch up.
+/// routing and outcomes can catch up; and the callers of the last fsync get as long as that took to come back, so that
+/// the next one serves all of them and not the first few.
 class Writer {
  public:
   using Work = std::function<void(Session&)>;
@@ -47,27 +50,34 @@ class Writer {
 
  private:
   enum class Kind { durable, relaxed, inspection };
+  /// One caller's work; lives on the caller's stack until the turn has ended.
   struct Job {
     const Work* work = nullptr;
     const std::function<void()>* committed = nullptr;
     bool savepoint = true;
     std::exception_ptr failure;
-    std::mutex mutex;
-    std::condition_variable ended; ///< not std::atomic::wait: its spinning takes the processor from the writer
-    bool done = false;
   };
-  using JobPtr = std::shared_ptr<Job>;
+  /// What is done together. All of its callers sleep on one word and are woken by one system call: woken one by one,
+  /// sixteen of them cost the writer more than their rows.
+  struct Turn {
+    std::vector<Job*> jobs;
+    Ending ending;
+  };
+  using TurnPtr = std::shared_ptr<Turn>;
 
   void submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint);
   void run();
+  bool queued() const;
+  TurnPtr next(Kind kind);
+  bool awaitWork();
+  void gather();
   bool relaxedMayRun() const;
-  void transaction(std::deque<JobPtr>& jobs, bool durable);
+  void transaction(Turn& turn, bool durable);
   bool runJob(Job& job, bool savepoint);
-  void inspectAll(std::deque<JobPtr>& jobs);
+  void inspectAll(Turn& turn);
   void ensureSession();
   void boundWal();
-  void fail(std::deque<JobPtr>& jobs, const Failure& failure);
-  static void finish(Job& job);
+  static void fail(Turn& turn, const Failure& failure);
 
   const std::string path_;
   const FileIdentity identity_;
@@ -77,11 +87,14 @@ class Writer {
   bool synchronousFull_ = false;
   using Clock = std::chrono::steady_clock;
   Clock::time_point lastDurable_{};      ///< writer's thread only: end of the last durable transaction
+  Clock::duration durableTook_{};        ///< writer's thread only: how long that was
+  std::size_t callers_ = 0;              ///< writer's thread only: who was in it or waited when it ended
   Clock::time_point relaxedNotBefore_{}; ///< writer's thread only: while durable work keeps coming
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<JobPtr> queues_[3]; ///< by Kind
+  std::deque<TurnPtr> queues_[3]; ///< by Kind
+  std::size_t wanted_ = 0;        ///< the writer gathers so many durable jobs before it begins; 0: it does not
   bool stopping_ = false;
   std::thread thread_;
 };
