@@ -1,6 +1,8 @@
 #include "mapping.hpp"
 
+#include "calbridge/answers.hpp"
 #include "calbridge/oauth.hpp"
+#include "calbridge/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -12,11 +14,11 @@ using sdk::Json;
 using sdk::ObjectWriter;
 using sdk::Problem;
 using sdk::Status;
+using sdk::textOf;
 
 constexpr std::size_t kMaxReminders = 5;
 constexpr int kMaxReminderMinutes = 40320;
 constexpr std::chrono::milliseconds kQuotaPause = std::chrono::hours(1);
-constexpr std::size_t kMaxMessage = 200;
 constexpr std::size_t kMaxDescription = 8192; // what Google keeps
 
 std::string base32hex(std::string_view bytes) {
@@ -49,18 +51,8 @@ std::string shortHash(std::string_view text) {
   return out;
 }
 
-bool isDate(std::string_view text) {
-  using sdk::detail::digits;
-  return text.size() >= 10 && text[4] == '-' && text[7] == '-' &&
-         sdk::detail::instantMs(digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2), 0, 0, 0).has_value();
-}
-
-bool isWallClock(std::string_view text) {
-  return text.size() == 19 && isDate(text) && sdk::epochMs(std::string(text) + "Z").has_value();
-}
-
 void writeTime(std::string& out, ObjectWriter& event, const Entry& entry, const char* field, const std::string& value) {
-  if (entry.allDay ? value.size() != 10 || !isDate(value) : !isWallClock(value)) {
+  if (!(entry.allDay ? sdk::readDate(value) : sdk::readWallClock(value))) {
     throw Problem(Status::invalidRequest, std::string("request/entry/") + field +
                                               (entry.allDay ? " is not a date" : " is not a local date and time"));
   }
@@ -135,11 +127,6 @@ void writeContent(std::string& out, ObjectWriter& event, const sdk::PushRequest&
   }
 }
 
-std::string textOf(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 /// The API's error object in either of its two forms: {errors: [{reason, message}], message} or {status, details}.
 struct ApiError {
   std::string reason;
@@ -172,18 +159,6 @@ ApiError apiError(const sdk::HttpResponse& response) {
     }
   } catch (const Problem&) {
     return {}; // not JSON: the HTTP status alone decides
-  }
-  return out;
-}
-
-/// What the provider said, made fit for a log line and a page.
-std::string quoted(std::string_view message, std::string_view secret) {
-  if (message.empty() || (!secret.empty() && message.find(secret) != std::string_view::npos)) {
-    return {};
-  }
-  std::string out = ": ";
-  for (const char c : clipped(message, kMaxMessage)) {
-    out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c);
   }
   return out;
 }
@@ -285,10 +260,8 @@ Problem problemFrom(const sdk::HttpResponse& response, std::int64_t nowMs, std::
     return std::find(reasons.begin(), reasons.end(), error.reason) != reasons.end();
   };
   const auto pause = sdk::retryAfter(response, nowMs);
-  const std::string said = quoted(error.message, secret);
-  const std::string code =
-      error.reason.size() <= 64 && (secret.empty() || error.reason.find(secret) == std::string::npos) ? error.reason
-                                                                                                      : "";
+  const std::string said = sdk::said(error.message, secret);
+  const std::string code = sdk::fitCode(error.reason, secret);
 
   if (is({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})) {
     return {Status::rateLimited, "Google Calendar asks to slow down", code, pause};
@@ -330,18 +303,9 @@ bool scopeSuffices(std::string_view granted, bool dedicated) {
   static constexpr std::string_view kEvents = "https://www.googleapis.com/auth/calendar.events";
   static constexpr std::string_view kOwned = "https://www.googleapis.com/auth/calendar.events.owned";
   static constexpr std::string_view kAppCreated = "https://www.googleapis.com/auth/calendar.app.created";
-  if (granted.empty()) {
-    return true;
-  }
-  while (!granted.empty()) {
-    const std::size_t space = granted.find(' ');
-    const std::string_view scope = granted.substr(0, space);
-    granted.remove_prefix(space == std::string_view::npos ? granted.size() : space + 1);
-    if (scope == kAll || (dedicated ? scope == kAppCreated : scope == kEvents || scope == kOwned)) {
-      return true;
-    }
-  }
-  return false;
+  return sdk::anyScope(granted, [&](std::string_view scope) {
+    return scope == kAll || (dedicated ? scope == kAppCreated : scope == kEvents || scope == kOwned);
+  });
 }
 
 } // namespace calbridge::google

@@ -27,6 +27,17 @@ void appendFolded(std::string& out, std::string_view line) {
   out += "\r\n";
 }
 
+icaltimetype icalTime(const sdk::WallClock& clock) {
+  icaltimetype out = icaltime_null_time();
+  out.year = clock.year;
+  out.month = clock.month;
+  out.day = clock.day;
+  out.hour = clock.hour;
+  out.minute = clock.minute;
+  out.second = clock.second;
+  return out;
+}
+
 std::string Component::text() const {
   const std::unique_ptr<char, void (*)(void*)> text{icalcomponent_as_ical_string_r(component_.get()),
                                                     &icalmemory_free_buffer};

@@ -1,4 +1,6 @@
 #pragma once
+#include "calbridge/wall_clock.hpp"
+
 #include <libical/ical.h>
 #include <memory>
 #include <new>
@@ -9,6 +11,9 @@ namespace calbridge::ics {
 
 /// Appends one content line, folded at 75 octets but never inside a character (RFC 5545 section 3.1), and its CRLF.
 void appendFolded(std::string& out, std::string_view line);
+
+/// The same as libical says it, without a zone.
+icaltimetype icalTime(const sdk::WallClock& clock);
 
 /// Owner of one libical component. No state is shared between objects: different ones may be used by different threads.
 class Component {

@@ -1,6 +1,7 @@
 #include "mapping.hpp"
 
 #include "calbridge/oauth.hpp"
+#include "calbridge/wall_clock.hpp"
 #include "component.hpp"
 
 #include <algorithm>
@@ -24,25 +25,11 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// "2026-12-01" or "2026-12-01T09:00:00".
 icaltimetype wallClock(const std::string& text, bool allDay, const char* field) {
-  using sdk::detail::digits;
-  const std::string_view view = text;
-  icaltimetype out = icaltime_null_time();
-  const bool shaped = view.size() == (allDay ? 10U : 19U) && view[4] == '-' && view[7] == '-' &&
-                      (allDay || (view[10] == 'T' && view[13] == ':' && view[16] == ':'));
-  if (!shaped)
+  const auto read = allDay ? sdk::readDate(text) : sdk::readWallClock(text);
+  if (!read)
     refuse(std::string("request/entry/") + field + (allDay ? " is not a date" : " is not a local date and time"));
-  out.year = digits(view, 0, 4);
-  out.month = digits(view, 5, 2);
-  out.day = digits(view, 8, 2);
+  icaltimetype out = icalTime(*read);
   out.is_date = allDay ? 1 : 0;
-  if (!allDay) {
-    out.hour = digits(view, 11, 2);
-    out.minute = digits(view, 14, 2);
-    out.second = digits(view, 17, 2);
-  }
-  if (!sdk::detail::instantMs(out.year, out.month, out.day, out.hour, out.minute, out.second)) {
-    refuse(std::string("request/entry/") + field + " does not exist");
-  }
   return out;
 }
 
@@ -51,18 +38,8 @@ icaltimetype instant(const std::string& text, const char* field) {
   const auto ms = sdk::epochMs(text);
   if (!ms)
     refuse(std::string("request/") + field + " is not an RFC 3339 instant");
-  using namespace std::chrono;
-  const auto at = floor<seconds>(sys_time<milliseconds>{milliseconds{*ms}});
-  const auto date = floor<days>(at);
-  const year_month_day ymd{date};
-  const hh_mm_ss clock{at - date};
-  icaltimetype out = icaltime_null_time();
-  out.year = int(ymd.year());
-  out.month = static_cast<int>(unsigned(ymd.month()));
-  out.day = static_cast<int>(unsigned(ymd.day()));
-  out.hour = static_cast<int>(clock.hours().count());
-  out.minute = static_cast<int>(clock.minutes().count());
-  out.second = static_cast<int>(clock.seconds().count());
+  icaltimetype out =
+      icalTime(sdk::utcClock(std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds{*ms}).count()));
   out.zone = icaltimezone_get_utc_timezone();
   return out;
 }

@@ -198,24 +198,9 @@ Header readHeader(Bytes& in) {
 
 // ---- rendering ---------------------------------------------------------------------------------------------------
 
-icaltimetype localTime(std::int64_t second) {
-  const sys_seconds at{seconds{second}};
-  const auto date = floor<days>(at);
-  const year_month_day ymd{date};
-  const hh_mm_ss clock{at - date};
-  icaltimetype out = icaltime_null_time();
-  out.year = int(ymd.year());
-  out.month = static_cast<int>(unsigned(ymd.month()));
-  out.day = static_cast<int>(unsigned(ymd.day()));
-  out.hour = static_cast<int>(clock.hours().count());
-  out.minute = static_cast<int>(clock.minutes().count());
-  out.second = static_cast<int>(clock.seconds().count());
-  return out;
-}
-
 Component observance(const Transition& first) {
   Component out{first.daylight ? ICAL_XDAYLIGHT_COMPONENT : ICAL_XSTANDARD_COMPONENT};
-  out.add(icalproperty_new_dtstart(localTime(first.at + first.from)));
+  out.add(icalproperty_new_dtstart(icalTime(sdk::utcClock(first.at + first.from))));
   out.add(icalproperty_new_tzoffsetfrom(first.from));
   out.add(icalproperty_new_tzoffsetto(first.to));
   out.add(icalproperty_new_tzname(first.name.c_str()));
@@ -353,7 +338,7 @@ std::string renderTimezone(const std::string& name, const ZoneData& zone) {
       if (kindOf(other) != kindOf(first) || other.at == first.at)
         continue;
       icaldatetimeperiodtype date{};
-      date.time = localTime(other.at + other.from);
+      date.time = icalTime(sdk::utcClock(other.at + other.from));
       date.period = icalperiodtype_null_period();
       part.add(icalproperty_new_rdate(date));
     }

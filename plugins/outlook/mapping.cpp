@@ -1,6 +1,8 @@
 #include "mapping.hpp"
 
+#include "calbridge/answers.hpp"
 #include "calbridge/oauth.hpp"
+#include "calbridge/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -12,9 +14,9 @@ using sdk::Json;
 using sdk::ObjectWriter;
 using sdk::Problem;
 using sdk::Status;
+using sdk::textOf;
 
 constexpr std::chrono::milliseconds kQuotaPause = std::chrono::hours(1);
-constexpr std::size_t kMaxMessage = 200;
 constexpr std::size_t kMaxSubject = 255; // characters that Exchange keeps
 
 /// "2026-12-01T09:00:00" in UTC, from an RFC 3339 instant.
@@ -23,26 +25,19 @@ std::string utcWallClock(const std::string& instant, const char* field) {
   if (!ms) {
     throw Problem(Status::invalidRequest, std::string("request/entry/") + field + " is not an RFC 3339 instant");
   }
-  using namespace std::chrono;
-  const auto at = floor<seconds>(sys_time<milliseconds>{milliseconds{*ms}});
-  const auto date = floor<days>(at);
-  const year_month_day ymd{date};
-  const hh_mm_ss clock{at - date};
-  const auto padded = [](long value, std::size_t width) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds{*ms}).count();
+  const sdk::WallClock utc = sdk::utcClock(seconds);
+  const auto padded = [](int value, std::size_t width) {
     std::string text = std::to_string(value);
     return text.size() < width ? std::string(width - text.size(), '0') + text : text;
   };
-  return padded(int(ymd.year()), 4) + "-" + padded(unsigned(ymd.month()), 2) + "-" + padded(unsigned(ymd.day()), 2) +
-         "T" + padded(clock.hours().count(), 2) + ":" + padded(clock.minutes().count(), 2) + ":" +
-         padded(clock.seconds().count(), 2);
+  return padded(utc.year, 4) + "-" + padded(utc.month, 2) + "-" + padded(utc.day, 2) + "T" + padded(utc.hour, 2) + ":" +
+         padded(utc.minute, 2) + ":" + padded(utc.second, 2);
 }
 
 /// All-day events: midnight to midnight, both named in the same zone; which one says nothing about the day.
 std::string midnight(const std::string& date, const char* field) {
-  using sdk::detail::digits;
-  const bool good = date.size() == 10 && date[4] == '-' && date[7] == '-' &&
-                    sdk::detail::instantMs(digits(date, 0, 4), digits(date, 5, 2), digits(date, 8, 2), 0, 0, 0);
-  if (!good) {
+  if (!sdk::readDate(date)) {
     throw Problem(Status::invalidRequest, std::string("request/entry/") + field + " is not a date");
   }
   return date + "T00:00:00";
@@ -51,15 +46,6 @@ std::string midnight(const std::string& date, const char* field) {
 void writeTime(std::string& out, ObjectWriter& event, const char* field, const std::string& wallClock) {
   event.name(field);
   ObjectWriter(out).text("dateTime", wallClock).text("timeZone", "UTC").end();
-}
-
-/// The first `count` characters.
-std::string_view firstCharacters(std::string_view text, std::size_t count) {
-  std::size_t at = 0;
-  while (at < text.size() && count-- > 0) {
-    at += std::max<std::size_t>(1, sdk::utf8SequenceLength(text, at));
-  }
-  return text.substr(0, at);
 }
 
 std::string bodyText(const Entry& entry) {
@@ -85,23 +71,6 @@ const char* sensitivity(const Entry& entry) {
   return entry.visibility == "confidential" ? "confidential" : "normal";
 }
 
-std::string textOf(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-/// What the provider said, made fit for a log line and a page.
-std::string quoted(std::string_view message, std::string_view secret) {
-  if (message.empty() || (!secret.empty() && message.find(secret) != std::string_view::npos)) {
-    return {};
-  }
-  std::string out = ": ";
-  for (const char c : firstCharacters(message, kMaxMessage)) {
-    out.push_back(static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c);
-  }
-  return out;
-}
-
 /// An OData string literal: quotes are doubled.
 std::string literal(std::string_view text) {
   std::string out = "'";
@@ -117,7 +86,7 @@ std::string eventBody(const sdk::PushRequest& request, std::string_view transact
   const Entry& entry = request.entry;
   std::string out;
   ObjectWriter event(out);
-  event.text("subject", firstCharacters(entry.title, kMaxSubject));
+  event.text("subject", sdk::firstCharacters(entry.title, kMaxSubject));
   event.name("body");
   ObjectWriter(out).text("contentType", "text").text("content", bodyText(entry)).end();
   writeTime(out, event, "start",
@@ -234,9 +203,8 @@ Problem problemFrom(const sdk::HttpResponse& response, std::int64_t nowMs, std::
     return std::find(codes.begin(), codes.end(), error.code) != codes.end();
   };
   const auto pause = sdk::retryAfter(response, nowMs);
-  const std::string said = quoted(error.message, secret);
-  const std::string code =
-      error.code.size() <= 64 && (secret.empty() || error.code.find(secret) == std::string::npos) ? error.code : "";
+  const std::string said = sdk::said(error.message, secret);
+  const std::string code = sdk::fitCode(error.code, secret);
 
   if (response.status == 401 || is({"InvalidAuthenticationToken", "TokenExpired", "CompactToken"})) {
     return {Status::reauthRequired, "Outlook does not accept the access token",
@@ -286,23 +254,13 @@ Problem problemFrom(const sdk::HttpResponse& response, std::int64_t nowMs, std::
 }
 
 bool scopeSuffices(std::string_view granted) {
-  if (granted.empty()) {
-    return true;
-  }
   std::string lower(granted);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  std::string_view rest = lower;
-  while (!rest.empty()) {
-    const std::size_t space = rest.find(' ');
-    std::string_view scope = rest.substr(0, space);
-    rest.remove_prefix(space == std::string_view::npos ? rest.size() : space + 1);
+  return sdk::anyScope(lower, [](std::string_view scope) {
     scope.remove_prefix(scope.rfind('/') == std::string_view::npos ? 0 : scope.rfind('/') + 1);
-    if (scope == "calendars.readwrite" || scope == "calendars.readwrite.shared") {
-      return true;
-    }
-  }
-  return false;
+    return scope == "calendars.readwrite" || scope == "calendars.readwrite.shared";
+  });
 }
 
 } // namespace calbridge::outlook
