@@ -388,8 +388,11 @@ class Document(InstallationTest):
         box.settled(box.send("order.confirmed"))
         own = {"title": "Secret of john", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "UTC"}
         custom = john("POST", "/api/calendar/events/", own).json["id"]
-        job = box.login("ada")("POST", "/api/calendar/sync-bulk/").json["job"]
-        eventually(lambda: box.status(john, "google")["pending"] == 0, "john's calendar is complete")
+        ada = box.login("ada")
+        job = ada("POST", "/api/calendar/sync-bulk/").json["job"]
+        eventually(lambda: ada("GET", f"/api/calendar/sync-bulk/{job}/").json["state"] == "done", "the job ends")
+        eventually(lambda: not any(p["pending"] for p in john("GET", "/api/calendar/status/").json["providers"]),
+                   "john's calendars are complete")
         omar = box.login("omar")
 
         def of_john():

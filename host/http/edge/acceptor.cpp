@@ -374,6 +374,13 @@ void Acceptor::join() {
     thread.join();
 }
 
+std::size_t Acceptor::idleConnections() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    return !entry.evicted && entry.connection && entry.connection->stage() == Connection::Stage::idle;
+  }));
+}
+
 std::size_t Acceptor::connections() const {
   std::lock_guard lock(mutex_);
   return entries_.size();

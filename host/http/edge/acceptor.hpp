@@ -27,6 +27,7 @@ class Acceptor {
   /// Waits for every thread, however long its handler takes. After stop().
   void join();
   std::size_t connections() const;
+  std::size_t idleConnections() const;
 
  private:
   using Held = std::unique_ptr<Connection>;

@@ -52,5 +52,8 @@ bool Server::stop() {
 std::size_t Server::connections() const {
   return core_->acceptor_.connections();
 }
+std::size_t Server::idleConnections() const {
+  return core_->acceptor_.idleConnections();
+}
 
 } // namespace calbridge::http

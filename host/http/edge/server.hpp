@@ -64,6 +64,8 @@ class Server {
   bool stop();
   /// Connections open at this moment.
   std::size_t connections() const;
+  /// Those of them that have been answered and wait for their next request.
+  std::size_t idleConnections() const;
 
  private:
   class Core;

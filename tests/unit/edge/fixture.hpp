@@ -42,6 +42,18 @@ class RecordingLogger final : public Logger {
   std::string text_;
 };
 
+/// Asks again until it is so; false when it is not within half a minute.
+template <typename Check>
+bool eventually(Check&& check) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!check()) {
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 /// A server whose handler tells what it was asked, with gates for requests that must take their time.
 class Edge {
  public:
