@@ -33,13 +33,15 @@ const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(GOOGLE|OUTLOOK|ICS|CALBRIDGE)_/.test(name)));
 
 /** Runs to the end; resolves with standard output, rejects with all that was said. */
-export async function run(program, args, input = '') {
-  const child = spawn(program, args, { stdio: 'pipe', env: environment });
+export async function run(program, args, input) {
+  // Without input there is no pipe: even writing nothing into one fails when the program has ended by then.
+  const child = spawn(program, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'], env: environment });
   let out = '';
   let all = '';
   child.stdout.on('data', (bytes) => { out += bytes; all += bytes; });
   child.stderr.on('data', (bytes) => { all += bytes; });
-  child.stdin.end(input);
+  child.stdin?.on('error', () => {}); // a program that ends without reading says why itself
+  child.stdin?.end(input);
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${path.basename(program)} ${args.join(' ')} ended with ${code}:\n${all}`);
   return out;
