@@ -98,6 +98,21 @@ def compare(stories, people, calendars):
     return difference
 
 
+def explain(town, difference):
+    """What the receipts say about the differing appointments."""
+    lines = []
+    for example in difference.examples:
+        mark = re.search(r"([\w-]+)(?:\.\d+)?(?= – | with | at | in |$| \d)", example.split(": ", 1)[1].split("Clean ")[-1])
+        for version in range(9, 0, -1):
+            answer = town.line("GET", f"/api/events/{mark[1]}.{version}/?source=tests") if mark else None
+            if answer and answer.status == 200:
+                for d in answer.json["deliveries"]:
+                    lines.append(f"    {mark[1]}.{version} {d['person']} {d['provider']}: {d['action']} {d['state']}, "
+                                 f"{d['attempts']} attempts, next {d['next_attempt_at']}, {d['last_error']}")
+                break
+    return "\n".join(lines)
+
+
 def check_receipts(town, stories, calendars):
     """Every stored event has a receipt that says so; the newest one of each appointment names the entries that are there."""
     ids = {(key, entry.id): entry for key, seen in calendars.items() for entry in seen}

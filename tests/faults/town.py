@@ -202,6 +202,9 @@ class Town(Installation):
     def people(self):
         return self.crews[-1]
 
+    def accounts_of(self, person_id):
+        return next(p for p in self.people if p.id == person_id).accounts
+
     def fault(self, **fault):
         return self.sandbox.control("POST", "faults", fault)
 
@@ -279,7 +282,7 @@ class Town(Installation):
                 if not difference:
                     break
                 if time.monotonic() > deadline:
-                    raise Violation(f"the calendars are not level: {difference}")
+                    raise Violation(f"the calendars are not level: {difference}\n{oracle.explain(self, difference)}")
                 time.sleep(0.05)
             self.check_receipts(stories, calendars, deadline)
         return time.monotonic() - began
