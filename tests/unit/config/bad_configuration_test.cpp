@@ -1,9 +1,9 @@
 #include "config/configuration.hpp"
+#include "temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 using namespace calbridge;
@@ -31,27 +31,18 @@ std::vector<std::string> linesOf(const fs::path& file) {
 class Workplace {
  public:
   explicit Workplace(const fs::path& mistake) {
-    std::string name = (fs::temp_directory_path() / "calbridge-config-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
     for (const auto& from : {kTestdata / "base", mistake})
       for (const auto& file : fs::directory_iterator(from))
-        fs::copy_file(file.path(), path_ / file.path().filename(), fs::copy_options::overwrite_existing);
-  }
-  Workplace(const Workplace&) = delete;
-  Workplace& operator=(const Workplace&) = delete;
-  ~Workplace() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
+        fs::copy_file(file.path(), folder_.path / file.path().filename(), fs::copy_options::overwrite_existing);
   }
 
   LoadedConfiguration load() const {
     ConfigurationSource source;
-    source.directory = path_;
-    source.envFile = path_ / "env";
+    source.directory = folder_.path;
+    source.envFile = folder_.path / "env";
     source.environment = [](const std::string&) { return std::nullopt; };
-    if (fs::exists(path_ / "overrides"))
-      source.overrides = linesOf(path_ / "overrides");
+    if (fs::exists(folder_.path / "overrides"))
+      source.overrides = linesOf(folder_.path / "overrides");
     return loadConfiguration(source);
   }
 
@@ -59,15 +50,15 @@ class Workplace {
     std::string all;
     for (const auto& problem : load().problems) {
       std::string text = problem.text();
-      if (text.starts_with(path_.string() + "/"))
-        text.erase(0, path_.string().size() + 1);
+      if (text.starts_with(folder_.path.string() + "/"))
+        text.erase(0, folder_.path.string().size() + 1);
       all += text + "\n";
     }
     return all;
   }
 
  private:
-  fs::path path_;
+  testing::TemporaryFolder folder_;
 };
 
 } // namespace

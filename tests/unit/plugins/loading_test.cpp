@@ -1,28 +1,20 @@
 #include "plugin_fixture.hpp"
 #include "plugins/catalog.hpp"
 #include "plugins/plugin_library.hpp"
+#include "temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <stdlib.h>
 
 using namespace calbridge;
 using calbridge::plugins::PluginLibrary;
 using calbridge::test::PluginFixture;
 using calbridge::test::testSearch;
+using calbridge::testing::TemporaryFolder;
 using Catch::Contains;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "calbridge-plugins-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-  fs::path path;
-};
 
 fs::path testPlugin(const std::string& name) {
   return fs::path(CALBRIDGE_TEST_PLUGINS) / ("lib" + name + ".so");

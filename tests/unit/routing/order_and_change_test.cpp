@@ -1,8 +1,8 @@
 #include "booking.hpp"
+#include "temporary_folder.hpp"
 
 #include <random>
 #include <set>
-#include <unistd.h>
 
 using namespace booking;
 
@@ -158,19 +158,14 @@ TEST_CASE("a remove route for one audience empties that audience alone") {
 }
 
 TEST_CASE("a fifth role and a new event type are a change of the files alone") {
-  const std::string name = [] {
-    std::string pattern = "/tmp/calbridge-policies-XXXXXX";
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    return pattern;
-  }();
+  const calbridge::testing::TemporaryFolder folder;
   auto roles = readJson("config/roles.json");
   roles["roles"].update(readJson("tests/testdata/fifth_role/role.json"));
   auto routing = readJson("config/routing.json");
   routing["routes"].push_back(readJson("tests/testdata/fifth_role/route.json"));
-  std::ofstream(name + "/roles.json") << roles.dump();
-  std::ofstream(name + "/routing.json") << routing.dump();
-  const Policies policies = policiesFrom(name);
-  std::filesystem::remove_all(name);
+  std::ofstream(folder.path / "roles.json") << roles.dump();
+  std::ofstream(folder.path / "routing.json") << routing.dump();
+  const Policies policies = policiesFrom(folder.path);
 
   const RoutingPolicy policy(policies.roles, policies.routing);
   auto directory = people();
