@@ -2,6 +2,7 @@
 #include "config/readers.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 namespace calbridge {
@@ -16,7 +17,7 @@ const nlohmann::json& section(const nlohmann::json& value, const char* key) {
 std::chrono::milliseconds seconds(const nlohmann::json& object, const char* key, std::chrono::milliseconds otherwise) {
   const double value = valueOr<double>(object, key, -1.0);
   return value < 0 || value > 1e9 ? otherwise
-                                  : std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000.0 + 0.5));
+                                  : std::chrono::milliseconds(std::llround(value * 1000.0));
 }
 
 std::string originAt(const Document& document, const nlohmann::json& value, const std::string& pointer,
