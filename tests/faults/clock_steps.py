@@ -1,3 +1,4 @@
+import collections
 import datetime
 import os
 import time
@@ -20,48 +21,57 @@ class ClockSteps(Fault):
         town.host.stop()
         town.preload("stepped_clock", CALBRIDGE_STEPPED_CLOCK=clock.path)
         town.host.start()
-        extra = 0
+        extra, events = 0, 8 if self.is_short else 24
         for round in range(self.rounds):
             now = time.time() * 1000
             spring = datetime.datetime(2027, 3, 28, 0, 59, 59, tzinfo=datetime.timezone.utc).timestamp() * 1000
-            for name, offset in (("forward", HOUR), ("and back", 0), ("back", -HOUR), ("and forward", 0),
-                                 ("daylight saving time", int(spring - now)), ("ten years", int(10 * 365.25 * 24 * HOUR)), ("today", 0)):
-                town.tell(rng, f"c{round}{name[:2]}{len(name)}s", 24)
-                if clock["offset"] < 10 * HOUR * 24 * 365:  # appointments are over then, and nobody gets what is over
-                    self.level()
+            steps = [("forward", HOUR), ("and back", 0), ("back", -HOUR), ("and forward", 0), ("daylight saving time", int(spring - now)),
+                     ("ten years", int(10 * 365.25 * 24 * HOUR)), ("today", 0)]
+            for name, offset in steps[:1] + steps[2:3] + steps[5:] if self.is_short else steps:
+                town.tell(rng, f"c{round}{name[:2]}{len(name)}s", events)
+                self.settle(clock)
                 town.sandbox.control("DELETE", "requests")
                 clock["offset"] = offset
                 # What is level stays so without a single write.
                 time.sleep(0.2)
                 self.check(not self.writes(), f"the step {name} made it write: {self.writes()[:3]}")
-                town.tell(rng, f"d{round}{name[:2]}{len(name)}s", 24)
-                if name != "ten years":
-                    self.worst("recovery_seconds", self.level())
+                town.tell(rng, f"d{round}{name[:2]}{len(name)}s", events)
+                self.settle(clock)
             extra = max(extra, self.while_waiting(clock, round))
         self.figures["attempts_more"] = extra
+
+    def settle(self, clock):
+        """The oracle; but in ten years all appointments are over, and nobody gets what is over."""
+        if clock["offset"] < 5 * 365 * 24 * HOUR:
+            self.worst("recovery_seconds", self.level())
+        else:
+            eventually(self.idle, "nothing is under way")
+
+    def idle(self):
+        town = self.town
+        return town.metric("calbridge_deliveries_due") == 0 and town.metric("calbridge_pushes_in_flight") == 0 and \
+            town.metric("calbridge_events_accepted_total") == town.metric("calbridge_events_routed_total")
 
     def writes(self):
         return [request for request in self.town.sandbox.control("GET", "requests")
                 if request["method"] in ("POST", "PUT", "PATCH", "DELETE") and ("/calendar/" in request["path"] or "/v1.0/" in request["path"])]
 
     def while_waiting(self, clock, round):
-        """Steps while deliveries wait for their next attempt. Returns the most attempts beyond those without a step."""
+        """Steps while deliveries wait for their next attempt; returns how many attempts more that makes for one delivery."""
         town, rng, most = self.town, self.rng, 0
         for step in (HOUR, -HOUR):
-            town.fault(path="/google/calendar/*", effect="status", status=503, headers={"Retry-After": "5"}, count=0)
-            town.fault(path="/outlook/v1.0/*", effect="status", status=503, headers={"Retry-After": "5"}, count=0)
+            for path in APIS.values():
+                town.fault(path=path, effect="status", status=503, headers={"Retry-After": "3"}, count=0)
             town.tell(rng, f"w{round}{'m' if step < 0 else 'p'}", 20)
-            town.sandbox.control("DELETE", "requests")
-            eventually(lambda: town.metric("calbridge_deliveries_due") == 0, "everything waits")
+            eventually(self.idle, "everything waits")
             town.sandbox.control("DELETE", "requests")
             clock["offset"] = step
             time.sleep(1)
-            tried = {}
-            for request in town.sandbox.control("GET", "requests"):
-                if "/calendar/" in request["path"] or "/v1.0/" in request["path"]:
-                    tried[request["path"], request.get("account")] = tried.get((request["path"], request.get("account")), 0) + 1
+            tried = collections.Counter((request["method"], request["path"], request.get("account"), str(request.get("body")))
+                                        for request in self.writes())
             town.heal()
-            most = max([most, *tried.values()]) if step < 0 else most
+            self.check(max(tried.values(), default=0) <= 1, f"a step of the clock costs several attempts: {tried.most_common(1)}")
+            most = max([most, *tried.values()])
             clock["offset"] = 0
             self.level()
         return most

@@ -96,14 +96,14 @@ class FullDisk(Fault):
                            "events are refused")
                 statuses = {(status, code) for _, status, code in town.refusals[refused:]}
                 self.check(statuses <= {(503, "store_unavailable")}, f"a full disk is told as {statuses}")
-                self.check(not town.ready(), "/readyz is 200 although nothing can be stored")
+                eventually(lambda: not town.ready(), "/readyz tells", 10)
                 volume.empty()
                 self.worst("recovery_seconds", town.until_accepted(rng))
                 for sender in senders:
                     sender.stop()
                 for sender in senders:
                     sender.ended()
-                self.check(town.ready(), "/readyz stays 503")
+                eventually(town.ready, "/readyz is 200 again", 10)
                 town.tell_the_rest(rng)
             self.figures["refused"] = len(town.refusals)
             self.level()

@@ -38,7 +38,7 @@ class Kill(Fault):
                 restarts.append(time.monotonic() - began)
             self.figures["kills"] = kills
         self.settle(self.rounds)
-        self.level()  # nothing came late, with anybody
+        self.level(afresh=True)  # nothing came late, with anybody
         self.worst("restart_seconds", max(restarts))
 
     def settle(self, rounds):

@@ -35,7 +35,7 @@ class PowerFailure(Fault):
                 self.on_disk(disk)
                 town.host.start()
                 town.tell_the_rest(rng)
-                self.worst("recovery_seconds", self.level())
+                self.worst("recovery_seconds", self.level(afresh=True))
                 town.host.stop()
         self.figures["sectors_undone"] = undone
         town.host.start()
