@@ -145,7 +145,7 @@ json HostProgram::control(const Configuration& configuration, const json& reques
 }
 
 bool HostProgram::hasDatabase(const Configuration& configuration) {
-  return std::filesystem::exists(configuration.storage.path);
+  return store::hasStore(configuration.storage.url);
 }
 
 int runProgram(int argc, const char* const* argv) {

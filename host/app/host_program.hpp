@@ -12,6 +12,8 @@ class HostProgram final : public cli::Program {
   cli::PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) override;
   nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) override;
   bool hasDatabase(const Configuration& configuration) override;
+  void moveStore(const Configuration& configuration, const std::string& from, const std::string& to, std::ostream& out,
+                 std::ostream& progress) override;
 };
 
 /// parse, dispatch; the exit code. The one catch-all is main's.

@@ -54,6 +54,7 @@ int runCommandLine(int argc, const char* const* argv, Program& program, std::ost
   addAppKeys(app, context, chosen);
   addDeliveries(app, context, chosen);
   addResync(app, context, chosen);
+  addMigrateStore(app, context, chosen);
 
   try {
     app.parse(argc, argv);

@@ -34,6 +34,7 @@ void addPeople(CLI::App& app, Context& context, Action& chosen);
 void addAppKeys(CLI::App& app, Context& context, Action& chosen);
 void addDeliveries(CLI::App& app, Context& context, Action& chosen);
 void addResync(CLI::App& app, Context& context, Action& chosen);
+void addMigrateStore(CLI::App& app, Context& context, Action& chosen);
 
 /// Parses, runs one command, prints what went wrong. Returns the exit code; lets nothing out but std::bad_alloc.
 int runCommandLine(int argc, const char* const* argv, Program& program, std::ostream& out, std::ostream& err);

@@ -2,6 +2,7 @@
 #include "config/configuration.hpp"
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 
 namespace calbridge::cli {
@@ -30,6 +31,10 @@ class Program {
   virtual nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) = 0;
   /// Is there a database yet? (A command that only reads must not create one.)
   virtual bool hasDatabase(const Configuration& configuration) = 0;
+  /// Copies an installation from one database (URL) to another and checks that its tokens can be read there. Says on
+  /// `out` what was moved, on `progress` how far it is. Throws Error.
+  virtual void moveStore(const Configuration& configuration, const std::string& from, const std::string& to,
+                         std::ostream& out, std::ostream& progress) = 0;
 };
 
 } // namespace calbridge::cli

@@ -142,11 +142,14 @@ void readHost(const Document& document, Configuration& into, Problems& problems)
   const nlohmann::json& root = document.value();
   readServer(document, into.server, problems);
   std::string why;
-  const std::string url = valueOr<std::string>(section(root, "storage"), "url", "sqlite:var/calbridge.db");
+  const nlohmann::json& storageJson = section(root, "storage");
+  const std::string url = valueOr<std::string>(storageJson, "url", "sqlite:var/calbridge.db");
   if (auto storage = parseStorageUrl(url, why))
     into.storage = std::move(*storage);
   else
     problems.push_back({document.where("/storage/url"), why});
+  into.storage.node = valueOr<std::string>(storageJson, "node", "");
+  into.storage.nodeTimeout = std::chrono::seconds(valueOr<int>(storageJson, "node_timeout_seconds", 15));
   readProviders(document, into.providers, problems);
   const nlohmann::json& plugins = section(root, "plugins");
   if (const auto it = plugins.find("directories"); it != plugins.end() && it->is_array())

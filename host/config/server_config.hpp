@@ -29,6 +29,8 @@ struct StorageConfig {
   Kind kind = Kind::sqlite;
   std::string url;  ///< as configured; may carry a password: never log it
   std::string path; ///< sqlite: the file, relative to the working directory
+  std::string node; ///< postgresql: name of this host among those that share the database; empty: the machine's
+  std::chrono::seconds nodeTimeout{15}; ///< postgresql: silent for so long, a host loses what it holds
 };
 
 /// One calendar service.

@@ -87,7 +87,8 @@ OpenedKeyRing openKeyRing(const KeySource& source, store::Store& store, Random& 
   if (expected && *expected != key->id())
     refuseForeign(*expected, origin + " holds key " + key->id());
   if (!expected)
-    store.setMeta(kMetaKeyId, key->id());
+    if (const auto first = store.metaOnce(kMetaKeyId, key->id()); first != key->id())
+      refuseForeign(first, origin + " holds key " + key->id());
   std::vector<MasterKey> keys;
   keys.push_back(std::move(*key));
   return {KeyRing(std::move(keys)), created};

@@ -17,12 +17,8 @@ std::string uuidOf(std::string_view text) {
 
 EntryIdentity::EntryIdentity(store::Store& store, Random& random) {
   constexpr const char* kKey = "installation_id";
-  if (const auto known = store.meta(kKey)) {
-    installation_ = *known;
-    return;
-  }
-  store.setMeta(kKey, random.token(16));
-  installation_ = store.meta(kKey).value();
+  const auto known = store.meta(kKey);
+  installation_ = known ? *known : store.metaOnce(kKey, random.token(16));
 }
 
 std::string EntryIdentity::uid(std::int64_t placementId, std::int64_t connectionId) const {

@@ -27,6 +27,8 @@ void Intake::start() {
   // What was decided under other policies, or before somebody changed, is decided again.
   if (store_.meta(kDecidedUnder).value_or("") != circumstances())
     reevaluateAll();
+  store_.announcePolicy(policy()->digest());
+  store_.onEventsWaiting([this] { readJournalAgain(); });
   thread_ = std::thread([this] { run(); });
 }
 
@@ -35,6 +37,7 @@ std::string Intake::circumstances() const {
 }
 
 void Intake::stop() {
+  store_.onEventsWaiting({});
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -103,7 +106,17 @@ void Intake::setPolicy(std::shared_ptr<const routing::RoutingPolicy> policy) {
     const std::lock_guard lock(mutex_);
     policy_ = std::move(policy);
   }
+  store_.announcePolicy(this->policy()->digest());
   reevaluateAll();
+}
+
+/// Another host is gone and left events behind.
+void Intake::readJournalAgain() {
+  {
+    const std::lock_guard lock(mutex_);
+    journalBehind_ = true;
+  }
+  work_.notify_one();
 }
 
 std::shared_ptr<const routing::RoutingPolicy> Intake::policy() const {

@@ -69,6 +69,7 @@ class Intake {
   void giveUp(const JournaledEvent& event, const std::string& reason);
   void announce(const std::vector<JournaledEvent>& batch);
   bool reevaluateSome();
+  void readJournalAgain();
   std::string circumstances() const;
 
   store::Store& store_;

@@ -148,6 +148,13 @@ class Store {
   // -- upkeep -----------------------------------------------------------------------------------------------------
   virtual std::optional<std::string> meta(const std::string& key) = 0;
   virtual void setMeta(const std::string& key, const std::string& value) = 0; ///< [durable]
+  /// [durable] Stores `value` unless there is one already; returns what is stored. Of several hosts the first decides.
+  virtual std::string metaOnce(const std::string& key, const std::string& value) {
+    if (const auto known = meta(key))
+      return *known;
+    setMeta(key, value);
+    return value;
+  }
   /// Deletes what its retention has passed: journal, ended appointments, sessions, OAuth states. Returns rows deleted.
   virtual std::int64_t prune(TimeMs eventsBefore, TimeMs appointmentsEndedBefore, TimeMs now) = 0;
   /// Throws Error("store_unavailable") unless a read and an fsync'ed write work now.
@@ -182,5 +189,9 @@ struct OpenOptions {
 /// Opens `url` (sqlite:PATH, postgresql://user@host/db), creates or migrates its tables. Throws Error: store_locked
 /// (another process owns it, or has the node's name), store_newer (made by a newer version), store_unavailable.
 std::unique_ptr<Store> openStore(const std::string& url, const OpenOptions& options = {});
+
+/// Is there a database of ours behind `url`? Changes nothing. Throws Error("store_unavailable") when that cannot be
+/// known.
+bool hasStore(const std::string& url);
 
 } // namespace calbridge::store

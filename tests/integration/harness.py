@@ -3,6 +3,7 @@
 Everything lives in a temporary folder and on ports of its own, so that tests can run side by side. Waiting is always for
 a condition, with a deadline that only a broken program reaches.
 """
+import atexit
 import contextlib
 import http.client
 import json
@@ -13,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +24,8 @@ import urllib.parse
 SOURCE = os.environ["CALBRIDGE_SOURCE_DIR"]
 BINARY = os.environ["CALBRIDGE_BINARY_DIR"]
 DEADLINE = float(os.environ.get("CALBRIDGE_TEST_DEADLINE", "60"))
+STORE = os.environ.get("CALBRIDGE_TEST_STORE", "sqlite")  # or postgresql
+SKIPPED = 77  # the exit code that ctest counts as skipped
 
 
 # How a sanitizer begins what it has found.
@@ -156,10 +160,41 @@ class Sandbox:
         assert code == 0, f"the sandbox ended with {code}: {text}"
 
 
+class PostgresqlServer:
+    """The throw-away server of tests/postgresql/server, for all tests of this process."""
+    running = None
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.path.join(SOURCE, "tests", "postgresql", "server")], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.url = self.process.stdout.readline().strip()
+        if not self.url:
+            assert self.process.wait() == SKIPPED, "the PostgreSQL server of the tests does not start"
+            print("skipped: no PostgreSQL server is installed (Debian package postgresql)", file=sys.stderr)
+            os._exit(SKIPPED)
+
+    @classmethod
+    def get(cls):
+        if not cls.running:
+            cls.running = cls()
+            atexit.register(cls.running.stop)
+        return cls.running
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 class Host:
     """calbridge serve in a folder of its own."""
 
-    def __init__(self, folder, sandbox_url, port, overrides=(), environment=None, config=None):
+    def __init__(self, folder, sandbox_url, port, overrides=(), environment=None, config=None, storage=None):
         self.folder, self.port = folder, port
         self.url = f"http://localhost:{port}"
         self.config = config or os.path.join(SOURCE, "config")
@@ -170,6 +205,7 @@ class Host:
             "server.frontend_url": self.url,
             "server.allowed_origins": json.dumps([self.url]),
             "delivery.backoff.initial_seconds": 0.05,
+            **({"storage.url": storage} if storage else {}),
             "providers.google.settings.authorize_url": sandbox_url + "/google/o/oauth2/v2/auth",
             "providers.google.settings.token_url": sandbox_url + "/google/token",
             "providers.google.settings.revoke_url": sandbox_url + "/google/revoke",
@@ -274,7 +310,8 @@ class Installation:
         self.folder = tempfile.mkdtemp(prefix="calbridge-test-")
         port = free_port()
         self.sandbox = Sandbox(self.folder, port, *sandbox_options)
-        self.host = Host(self.folder, self.sandbox.url, port, overrides, environment, config)
+        storage = PostgresqlServer.get().tell("database") if STORE == "postgresql" else None
+        self.host = Host(self.folder, self.sandbox.url, port, overrides, environment, config, storage)
         self.events = 0
         try:
             self.key = self.host.run("app-keys", "create", "tests").stdout.strip()

@@ -6,6 +6,7 @@
 #include "http/api/resources.hpp"
 
 #include <mutex>
+#include <set>
 
 namespace calbridge::http {
 namespace {
@@ -39,14 +40,34 @@ class Readiness {
   std::string problem_;
 };
 
+/// Of several hosts on one database: who is alive, and whether all decide by the same roles and routes.
+struct NodesSeen {
+  json list = json::array();
+  std::set<std::string> policies;
+
+  explicit NodesSeen(store::Store& store) {
+    for (const auto& node : store.nodes()) {
+      list.push_back({{"name", node.name}, {"policy", node.policy.substr(0, 12)}, {"own", node.own}});
+      if (!node.policy.empty())
+        policies.insert(node.policy);
+    }
+  }
+};
+
 Response getReady(Services& services, Readiness& readiness) {
   const std::string database = readiness.databaseProblem();
   json plugins = json::object();
   for (const Provider* provider : services.providers.all())
     plugins[provider->info().id] = provider->info().configured ? "ready" : "not configured";
-  return Response::json(database.empty() ? 200 : 503, {{"status", database.empty() ? "ready" : "not ready"},
-                                                       {"database", database.empty() ? "ready" : database},
-                                                       {"plugins", std::move(plugins)}});
+  json answer{{"status", database.empty() ? "ready" : "not ready"},
+              {"database", database.empty() ? "ready" : database},
+              {"plugins", std::move(plugins)}};
+  if (database.empty())
+    if (NodesSeen nodes(services.store); !nodes.list.empty()) {
+      answer["nodes"] = std::move(nodes.list);
+      answer["policies_agree"] = nodes.policies.size() <= 1;
+    }
+  return Response::json(database.empty() ? 200 : 503, answer);
 }
 
 Response getMetrics(Services& services, const RequestCounters& requests,
@@ -100,6 +121,13 @@ Response getMetrics(Services& services, const RequestCounters& requests,
   std::int64_t dead = 0;
   for (const auto& tally : services.store.connectionTallies())
     dead += tally.needsReconnection;
+  text.counter("calbridge_outcomes_refused_total", "Outcomes refused because another host had taken the claim over.",
+               static_cast<double>(services.store.refusedOutcomes()));
+  if (const NodesSeen nodes(services.store); !nodes.list.empty()) {
+    text.gauge("calbridge_nodes", "Hosts alive on this database.", static_cast<double>(nodes.list.size()));
+    text.gauge("calbridge_policies", "Different sets of roles and routes that they decide by; 1 is right.",
+               static_cast<double>(nodes.policies.size()));
+  }
   text.gauge("calbridge_connections_needing_reconnection", "Connections whose grant is dead.",
              static_cast<double>(dead));
   Response answer{.status = 200, .body = text.take()};

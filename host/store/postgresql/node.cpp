@@ -84,11 +84,15 @@ void Node::renewForever() {
     lock.unlock();
     try {
       renew();
-      hooks_.everySecond();
     } catch (const Failure&) {
       session_.reset(); // the next round opens another; whoever needs the database meanwhile says that it is gone
     } catch (const Error&) {
-      session_.reset();
+      session_.reset(); // the server has not noticed the end of the former session yet
+    }
+    try {
+      hooks_.everySecond();
+    } catch (const Error&) {
+      // Looked at again in a second.
     }
     lock.lock();
   }

@@ -258,7 +258,8 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
         placements, connections, own, leaseTime(now), leaseMs);
   };
   try {
-    // Durable: a claim that a crash of the server undid would make a row look untried that was pushed.
+    // On disk before the attempt: a claim that a crash of the server undid would make a row look untried that was
+    // pushed.
     sessions_.write(Durability::durable, work);
   } catch (...) {
     for (const auto& candidate : chosen) {

@@ -232,7 +232,8 @@ std::int64_t PostgresqlStore::removalsLeft(std::int64_t connectionId) {
 void PostgresqlStore::endConnection(std::int64_t connectionId) {
   change(Durability::durable, [&](Session& s, Dues& dues) {
     holdPersonOf(s, connectionId);
-    s.run("connections_end", connectionId);
+    if (s.run("connections_end", connectionId) == 0)
+      return;
     Array worthless = Array::integers();
     DeliveryChanges changes;
     s.each(

@@ -114,7 +114,7 @@ void PostgresqlStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) 
 
   std::size_t current = 0;
   bool again = false;
-  change(Durability::relaxed, [&](Session& s, Dues& dues) {
+  change(Durability::durable, [&](Session& s, Dues& dues) {
     struct Connection {
       std::string provider;
       Reach reach = Reach::none;
@@ -189,7 +189,7 @@ void PostgresqlStore::releaseClaims(std::span<const DeliveryTask> tasks) {
     connections.add(task.connectionId);
     fences.add(task.fence);
   }
-  change(Durability::relaxed, [&](Session& s, Dues& dues) {
+  change(Durability::durable, [&](Session& s, Dues& dues) {
     s.each(
         "deliveries_unlease",
         [&](Row& row) {
@@ -228,7 +228,7 @@ std::vector<DeliveryRecord> PostgresqlStore::deliveries(const std::string& state
 
 std::int64_t PostgresqlStore::retryDeliveries(const std::string& personId, TimeMs now) {
   std::int64_t retried = 0;
-  change(Durability::relaxed, [&](Session& s, Dues& dues) {
+  change(Durability::durable, [&](Session& s, Dues& dues) {
     retried = 0;
     DeliveryChanges changes;
     s.each(
@@ -252,7 +252,7 @@ std::int64_t PostgresqlStore::retryDeliveries(const std::string& personId, TimeM
 
 std::int64_t PostgresqlStore::resyncPerson(const std::string& personId, TimeMs now) {
   std::int64_t queued = 0;
-  change(Durability::relaxed, [&](Session& s, Dues& dues) {
+  change(Durability::durable, [&](Session& s, Dues& dues) {
     queued = 0;
     s.one(
         "people_hold", [](Row&) {}, personId);

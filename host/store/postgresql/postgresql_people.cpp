@@ -159,7 +159,8 @@ std::optional<SessionRecord> PostgresqlStore::session(const std::string& tokenHa
 }
 
 void PostgresqlStore::dropSession(const std::string& tokenHash) {
-  sessions_.write(Durability::relaxed, [&](Session& s) { s.run("sessions_drop", tokenHash); });
+  // Relaxed, a crash of the server would log the person in again.
+  sessions_.write(Durability::durable, [&](Session& s) { s.run("sessions_drop", tokenHash); });
 }
 
 } // namespace calbridge::store::postgresql

@@ -294,7 +294,7 @@ bool PostgresqlStore::applyRouting(const RoutingWrite& write, TimeMs now) {
     results.add(dump(event.result));
   }
   try {
-    change(Durability::relaxed, [&](Session& s, Dues& dues) {
+    change(Durability::durable, [&](Session& s, Dues& dues) {
       if (!write.appointments.empty()) {
         const auto stored = s.run("appointments_store", a.ids, a.loaded, a.versions, a.orderTimes, a.seqs, a.ends,
                                   a.snapshots, a.memories);

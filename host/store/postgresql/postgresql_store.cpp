@@ -124,6 +124,16 @@ void PostgresqlStore::setMeta(const std::string& key, const std::string& value) 
   sessions_.write(Durability::durable, [&](Session& s) { s.run("meta_put", key, value); });
 }
 
+std::string PostgresqlStore::metaOnce(const std::string& key, const std::string& value) {
+  std::string stored;
+  sessions_.write(Durability::durable, [&](Session& s) {
+    s.run("meta_put_once", key, value);
+    s.one(
+        "meta_one", [&](Row& row) { stored = row.text(); }, key);
+  });
+  return stored;
+}
+
 void PostgresqlStore::ping() {
   sessions_.write(Durability::durable, [](Session& s) { s.run("meta_put", "ping", "1"); });
   meta("ping");

@@ -80,6 +80,7 @@ class PostgresqlStore final : public Store {
 
   std::optional<std::string> meta(const std::string& key) override;
   void setMeta(const std::string& key, const std::string& value) override;
+  std::string metaOnce(const std::string& key, const std::string& value) override;
   std::int64_t prune(TimeMs eventsBefore, TimeMs appointmentsEndedBefore, TimeMs now) override;
   void ping() override;
   void onCommit(Signals signals) override;

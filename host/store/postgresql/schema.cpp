@@ -63,6 +63,14 @@ std::string placeOf(const std::string& url) {
   return user + rest.substr(at);
 }
 
+bool hasSchema(const std::string& url) {
+  try {
+    return Session(url).value("SELECT to_regclass('calbridge_schema') IS NOT NULL") == "t";
+  } catch (const Failure& failure) {
+    throw cannotOpen(url, failure.what());
+  }
+}
+
 void openSchema(const std::string& url) {
   try {
     Session session(url);

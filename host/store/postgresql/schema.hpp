@@ -7,6 +7,9 @@ namespace calbridge::store::postgresql {
 /// store_unavailable (cannot be reached, or is not fit: version, encoding, tables of another program), store_newer.
 void openSchema(const std::string& url);
 
+/// Does the database behind `url` hold tables of ours? Throws Error("store_unavailable").
+bool hasSchema(const std::string& url);
+
 /// Where the database is, for messages: without password and options.
 std::string placeOf(const std::string& url);
 

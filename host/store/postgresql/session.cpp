@@ -139,6 +139,27 @@ std::string Session::value(const std::string& sql) {
   return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
 }
 
+void Session::beginCopy(const std::string& statement) {
+  const Result result(PQexec(connection_.get(), statement.c_str()));
+  if (PQresultStatus(result.get()) != PGRES_COPY_IN)
+    throwFailure(connection_.get(), result.get(), "copy");
+}
+
+void Session::copyData(std::string_view data) {
+  if (PQputCopyData(connection_.get(), data.data(), static_cast<int>(data.size())) != 1)
+    throwFailure(connection_.get(), nullptr, "copy");
+}
+
+void Session::endCopy() {
+  if (PQputCopyEnd(connection_.get(), nullptr) != 1)
+    throwFailure(connection_.get(), nullptr, "copy");
+  const Result result(PQgetResult(connection_.get()));
+  while (const Result rest{PQgetResult(connection_.get())}) { // up to the null that ends the command
+  }
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK)
+    throwFailure(connection_.get(), result.get(), "copy");
+}
+
 void Session::begin(bool durable) {
   query(durable ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off");
 }

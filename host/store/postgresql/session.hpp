@@ -82,6 +82,11 @@ class Session {
   /// The first value of the first row as text, empty when there is none. Throws Failure.
   std::string value(const std::string& sql);
 
+  /// The three steps of a COPY … FROM STDIN (see CopyIn). Throw Failure.
+  void beginCopy(const std::string& statement);
+  void copyData(std::string_view data);
+  void endCopy();
+
   /// Begins a transaction that will be on disk when its commit has returned (durable) or that a crash of the server may
   /// undo (relaxed).
   void begin(bool durable);

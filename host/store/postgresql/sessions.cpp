@@ -7,7 +7,9 @@ namespace {
 
 constexpr int kMostSessions = 10;
 constexpr int kAttempts = 6;
-constexpr auto kPause = std::chrono::milliseconds(20); ///< before the second attempt; then twice as long each time
+constexpr auto kPause = std::chrono::milliseconds(20); ///< before the third attempt; then twice as long each time
+/// No further attempt after so long: a server that does not even refuse would hold the caller for all of them.
+constexpr auto kPatience = std::chrono::seconds(4);
 
 } // namespace
 
@@ -45,6 +47,7 @@ void Sessions::closeIdle() {
 }
 
 void Sessions::read(const Work& work) {
+  const auto giveUpAt = std::chrono::steady_clock::now() + kPatience;
   for (int tries = 1;; ++tries) {
     Loan loan(*this);
     try {
@@ -52,7 +55,7 @@ void Sessions::read(const Work& work) {
       loan.keep();
       return;
     } catch (const Failure& failure) {
-      if (!failure.lost() || tries >= kAttempts)
+      if (!failure.lost() || tries >= kAttempts || std::chrono::steady_clock::now() > giveUpAt)
         throw failure.toError();
       // Sessions that went idle together usually die together.
       closeIdle();
@@ -66,7 +69,11 @@ void Sessions::read(const Work& work) {
 }
 
 void Sessions::write(Durability durability, const Work& work) {
-  for (int tries = 1; !attempt(durability, work, tries == kAttempts); ++tries) {
+  const auto giveUpAt = std::chrono::steady_clock::now() + kPatience;
+  for (int tries = 1;; ++tries) {
+    const bool last = tries >= kAttempts || std::chrono::steady_clock::now() > giveUpAt;
+    if (attempt(durability, work, last))
+      return;
     if (tries > 1)
       std::this_thread::sleep_for(kPause * (1 << (tries - 2)));
   }

@@ -13,7 +13,7 @@ namespace calbridge::store::postgresql {
 
 enum class Durability {
   durable, ///< on disk before the return
-  relaxed, ///< atomic; a crash of the server may undo the latest of them
+  relaxed, ///< atomic; a crash of the server may undo the latest, while this process lives on: for what nobody misses
 };
 
 /// A few sessions, opened when first needed and lent to one thread at a time. A session that failed is never lent

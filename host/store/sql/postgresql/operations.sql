@@ -253,10 +253,11 @@ WHERE id = $1 AND credentials_version = $2 AND state = 'connected'
 UPDATE connections SET state = 'closing', closing_deadline = $2 WHERE id = $1 AND state <> 'disconnected'
 
 -- name: connections_end
+-- Not one that the person has connected again on another host since it was found to be closing.
 UPDATE connections SET state = 'disconnected', sealed = '', feed_secret_hash = '', credentials_version =
   credentials_version + 1,
   paused_until = 0, closing_deadline = 0
-WHERE id = $1
+WHERE id = $1 AND NOT (state = 'connected' AND length(sealed) > 0)
 
 -- name: connections_summary
 -- Why and since when a grant is dead stays, whatever attempts that were under way then come back with.
@@ -516,6 +517,9 @@ SELECT value FROM meta WHERE key = $1
 
 -- name: meta_put
 INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2
+
+-- name: meta_put_once
+INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING
 
 -- name: prune_events_find
 SELECT seq FROM events WHERE seq > $2 AND received_at < $1 AND routed ORDER BY seq LIMIT $3
