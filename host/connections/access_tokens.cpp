@@ -1,6 +1,7 @@
 #include "connections/access_tokens.hpp"
 #include "core/error.hpp"
 
+#include <atomic>
 #include <condition_variable>
 
 namespace calbridge::connections {
@@ -40,8 +41,9 @@ struct AccessTokens::Slot {
   bool needsNone = false; ///< the provider works without tokens
   Credentials credentials;
   std::int64_t version = 0;
-  bool afterRefusal = false; ///< the token came from refreshNow
-  TimeMs obtainedAt = 0;     ///< monotonic
+  bool afterRefusal = false;       ///< the token came from refreshNow
+  std::atomic<bool> proven{false}; ///< the provider has taken the token; by anybody
+  TimeMs obtainedAt = 0;           ///< monotonic
   std::optional<Failure> held;
   TimeMs heldUntil = 0;           ///< monotonic
   std::optional<Unsaved> unsaved; ///< refreshed, but not stored yet; must not be used
@@ -70,6 +72,20 @@ Outcome<std::string> AccessTokens::refreshNow(std::int64_t connectionId, const s
   auto outcome = obtain(connectionId, wish, context);
   wipe(wish.refused);
   return outcome;
+}
+
+void AccessTokens::accepted(std::int64_t connectionId, std::string_view token) {
+  std::shared_ptr<Slot> slot;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = slots_.find(connectionId); found != slots_.end())
+      slot = found->second.first;
+  }
+  if (!slot || slot->proven)
+    return;
+  const std::scoped_lock lock(slot->mutex);
+  if (slot->loaded && slot->credentials.accessToken == token)
+    slot->proven = true;
 }
 
 void AccessTokens::forget(std::int64_t connectionId) {
@@ -214,6 +230,7 @@ bool AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
     slot.version = record.credentialsVersion;
     slot.loaded = true;
     slot.afterRefusal = false;
+    slot.proven = false;
     slot.obtainedAt = clock_.monotonic();
     slot.held.reset();
     return true;
@@ -235,7 +252,7 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     auto failure = deadGrant(seen, reason, code);
     return failure ? std::optional<Outcome<std::string>>(std::move(*failure)) : std::nullopt;
   };
-  if (wish.afterRefusal && slot.afterRefusal && slot.credentials.accessToken == wish.refused &&
+  if (wish.afterRefusal && slot.afterRefusal && !slot.proven && slot.credentials.accessToken == wish.refused &&
       clock_.monotonic() - slot.obtainedAt < kProbation)
     return dead(record, label + " refuses access although it was just renewed; please reconnect", "refused");
   if (slot.held && clock_.monotonic() < slot.heldUntil) {
@@ -292,6 +309,7 @@ bool AccessTokens::saveUnsaved(std::int64_t connectionId, Slot& slot) {
     slot.credentials = std::move(slot.unsaved->credentials);
     slot.version = slot.unsaved->expectedVersion + 1;
     slot.afterRefusal = slot.unsaved->afterRefusal;
+    slot.proven = false;
     slot.obtainedAt = clock_.monotonic();
     slot.loaded = true;
   } else {

@@ -27,8 +27,8 @@ class AccessTokens {
  public:
   static constexpr std::size_t kDefaultCapacity = 10000;
   static constexpr TimeMs kExpiryMargin = 60000; ///< ms; a token that ends sooner is refreshed first
-  /// ms; a token that was renewed because its predecessor was refused, and is refused itself within this time, proves
-  /// that renewing does not help.
+  /// ms; a token that was renewed because its predecessor was refused, and is refused itself within this time without
+  /// ever having been accepted, proves that renewing does not help.
   static constexpr TimeMs kProbation = 300000;
 
   AccessTokens(store::Store& store, const Providers& providers, const Vault& vault, PersonLocks& locks,
@@ -44,9 +44,12 @@ class AccessTokens {
 
   /// For a push that was refused with reauth_required although the token seemed valid. Returns a newer token if there
   /// is one already (here or, from another node, in the store), else refreshes once. If the refused token itself came
-  /// from such a refresh a short while ago, the grant is useless: needs_reconnection.
+  /// from such a refresh a short while ago and was never accepted(), the grant is useless: needs_reconnection.
   Outcome<std::string> refreshNow(std::int64_t connectionId, const std::string& refusedToken,
                                   const CallContext& context);
+
+  /// The provider has taken `token`: should it be refused later, then because it has ended, and renewing helps.
+  void accepted(std::int64_t connectionId, std::string_view token);
 
   /// Drops and wipes what is cached, after the connection was made anew or has ended.
   void forget(std::int64_t connectionId);

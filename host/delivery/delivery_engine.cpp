@@ -16,6 +16,7 @@ constexpr std::size_t kClaimAtOnce = 256;
 constexpr TimeMs kCalendarGonePause = 60'000; ///< first pause after "the calendar is gone"
 constexpr TimeMs kClosingPoll = 200;          ///< while some connection is closing
 constexpr TimeMs kClosingIdle = 1'000;
+constexpr std::size_t kDoubtsKept = 10'000;          ///< settled ones are forgotten beyond that
 constexpr auto kStopGrace = std::chrono::seconds(5); ///< for pushes under way when the host stops
 
 DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, TimeMs at) {
@@ -185,11 +186,11 @@ void DeliveryEngine::dispatch() {
 }
 
 PushRequest DeliveryEngine::request(const DeliveryTask& task) const {
-  const std::int64_t scope = providers_.find(task.provider)->info().can("feed") ? 0 : task.connectionId;
+  const std::string scope = providers_.find(task.provider)->info().can("feed") ? "" : task.provider;
   PushRequest request;
   request.operation = task.wanted ? PushRequest::Operation::upsert : PushRequest::Operation::remove;
-  request.uid = identity_.uid(task.placementId, scope);
-  request.idempotencyKey = identity_.idempotencyKey(task.placementId, scope, task.generation);
+  request.uid = identity_.uid(task.personId, task.appointmentId, scope);
+  request.idempotencyKey = identity_.idempotencyKey(task.personId, task.appointmentId, scope, task.generation);
   request.providerEventId = task.providerEventId;
   request.etag = task.etag;
   request.attempt = task.attempts + 1;
@@ -266,9 +267,21 @@ DeliveryOutcome DeliveryEngine::attempt(Provider& provider, const DeliveryTask& 
       return failure(task, Failure{Status::transient, again->message, again->code, {}});
     }
   }
-  if (const auto* problem = std::get_if<Failure>(&reply))
+  if (const auto* problem = std::get_if<Failure>(&reply)) {
+    if (task.wanted && problem->status == Status::deadline)
+      doubt(task);
     return failure(task, *problem);
+  }
+  if (needsToken)
+    connections_.tokens().accepted(task.connectionId, push.accessToken);
 
+  if (task.wanted)
+    believe(task);
+  else if (const TimeMs left = doubtLeft(task); left > 0)
+    return failure(task,
+                   Failure{Status::transient,
+                           "gone, but an earlier write was given up and may still be carried out; looked for again",
+                           "removal_unconfirmed", std::chrono::milliseconds(left)});
   auto& done = std::get<PushReply>(reply);
   auto outcome =
       outcomeOf(task, task.wanted ? DeliveryOutcome::Kind::delivered : DeliveryOutcome::Kind::removed, clock_.now());
@@ -277,6 +290,34 @@ DeliveryOutcome DeliveryEngine::attempt(Provider& provider, const DeliveryTask& 
   outcome.etag = std::move(done.etag);
   outcome.rendering = std::move(done.rendering);
   return outcome;
+}
+
+/// A provider may carry out a write long after we gave up waiting, and so bring back what was removed meanwhile.
+void DeliveryEngine::doubt(const DeliveryTask& task) {
+  const TimeMs now = clock_.monotonic(), settled = now - options_.pushTimeout.count();
+  const std::lock_guard lock(mutex_);
+  if (doubts_.size() >= kDoubtsKept)
+    std::erase_if(doubts_, [settled](const auto& item) { return item.second <= settled; });
+  doubts_[{task.placementId, task.connectionId}] = now;
+}
+
+/// The write was confirmed: whatever was given up before would be a repetition of it.
+void DeliveryEngine::believe(const DeliveryTask& task) {
+  const std::lock_guard lock(mutex_);
+  if (!doubts_.empty())
+    doubts_.erase({task.placementId, task.connectionId});
+}
+
+/// How long the removal of this entry cannot be believed yet: for as long as we had waited for the write.
+TimeMs DeliveryEngine::doubtLeft(const DeliveryTask& task) {
+  const std::lock_guard lock(mutex_);
+  const auto found = doubts_.find({task.placementId, task.connectionId});
+  if (found == doubts_.end())
+    return 0;
+  const TimeMs left = found->second + options_.pushTimeout.count() - clock_.monotonic();
+  if (left <= 0)
+    doubts_.erase(found);
+  return left;
 }
 
 void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const DeliveryTask& task) {

@@ -17,6 +17,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 namespace calbridge::connections {
 class Connections;
@@ -66,6 +67,9 @@ class DeliveryEngine {
   store::DeliveryOutcome attempt(Provider& provider, const store::DeliveryTask& task);
   store::DeliveryOutcome failure(const store::DeliveryTask& task, const Failure& failure);
   PushRequest request(const store::DeliveryTask& task) const;
+  void doubt(const store::DeliveryTask& task);
+  void believe(const store::DeliveryTask& task);
+  TimeMs doubtLeft(const store::DeliveryTask& task);
   void recorded(const std::vector<store::DeliveryOutcome>& outcomes);
   void closeConnections();
   bool takeRoom(std::int64_t connectionId, const std::string& provider);
@@ -95,6 +99,8 @@ class DeliveryEngine {
   std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection
   std::map<std::string, std::size_t> laneRoom_;    ///< of the claim under way
   std::vector<store::DeliveryTask> cutOff_;        ///< ended by stop() without an outcome
+  /// By placement and connection: when a write was given up that the provider may still carry out; monotonic.
+  std::map<std::pair<std::int64_t, std::int64_t>, TimeMs> doubts_;
   std::thread dispatcher_;
   std::thread closer_;
 };

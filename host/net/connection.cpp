@@ -52,7 +52,7 @@ StreamSocket connectTo(const Url& url, const Poco::Net::SocketAddress& address, 
     socket.setNoDelay(true);
     return socket;
   } catch (const Poco::Exception& exception) {
-    throw ExchangeError{Kind::connect, "cannot connect to " + url.authority() + ": " + exception.className()};
+    throw ExchangeError{Kind::connect, "cannot connect to " + url.authority() + ": " + exception.name()};
   }
 }
 
@@ -70,7 +70,7 @@ class PlainConnection final : public Connection {
         bytes.remove_prefix(static_cast<std::size_t>(done));
       }
     } catch (const Poco::Exception& exception) {
-      throw ExchangeError{Kind::truncated, std::string("the connection broke while sending: ") + exception.className()};
+      throw ExchangeError{Kind::truncated, std::string("the connection broke while sending: ") + exception.name()};
     }
   }
 
@@ -82,7 +82,7 @@ class PlainConnection final : public Connection {
       } catch (const Poco::TimeoutException&) {
         continue; // the slice is over; the deadline decides
       } catch (const Poco::Exception& exception) {
-        throw ExchangeError{Kind::truncated, std::string("the connection broke: ") + exception.className()};
+        throw ExchangeError{Kind::truncated, std::string("the connection broke: ") + exception.name()};
       }
     }
   }
@@ -143,7 +143,7 @@ class TlsConnection final : public Connection {
         }
       }
     } catch (const Poco::Exception& exception) {
-      throw ExchangeError{Kind::truncated, std::string("the connection broke while sending: ") + exception.className()};
+      throw ExchangeError{Kind::truncated, std::string("the connection broke while sending: ") + exception.name()};
     }
   }
 
@@ -159,7 +159,7 @@ class TlsConnection final : public Connection {
       }
     } catch (const Poco::Exception& exception) {
       // An end without close_notify comes here too: it may be an attacker's, so it is never a complete body.
-      throw ExchangeError{Kind::truncated, std::string("the connection broke: ") + exception.className()};
+      throw ExchangeError{Kind::truncated, std::string("the connection broke: ") + exception.name()};
     }
   }
 
@@ -196,7 +196,7 @@ std::unique_ptr<Connection> Connection::open(const Url& url, const Poco::Net::So
     }
     return std::make_unique<TlsConnection>(url, socket, context, deadline);
   } catch (const Poco::Exception& exception) {
-    throw ExchangeError{Kind::connect, "cannot talk to " + url.authority() + ": " + exception.className()};
+    throw ExchangeError{Kind::connect, "cannot talk to " + url.authority() + ": " + exception.name()};
   }
 }
 

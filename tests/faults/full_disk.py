@@ -36,15 +36,22 @@ class Volume:
 
     def fill(self, leave):
         """Leaves about so many bytes."""
-        with open(self.ballast, "ab", buffering=0) as file:
-            for size in (1 << 20, 1 << 16, 1 << 12):
+        size = self.space()
+        with open(self.ballast, "wb") as file:
+            while size > 0:  # the host writes meanwhile
                 try:
-                    while True:
-                        file.write(bytes(size))
+                    os.posix_fallocate(file.fileno(), 0, size)
+                    break
                 except OSError as full:
                     if full.errno != errno.ENOSPC:
                         raise
-            file.truncate(max(0, file.tell() - leave))
+                    size = min(size - 4096, self.space())
+            if size > leave:
+                file.truncate(size - leave)
+
+    def space(self):
+        found = os.statvfs(os.path.dirname(self.ballast))
+        return found.f_bavail * found.f_frsize
 
     def empty(self):
         os.unlink(self.ballast)
@@ -80,7 +87,7 @@ class FullDisk(Fault):
         town, rng = self.open(sandbox_options=("--no-limits", "--no-log")), self.rng
         town.host.stop()
         try:
-            volume = Volume(town, 24)
+            volume = Volume(town, 128)
             self.figures["disk"] = "tmpfs"
         except OSError as why:
             self.say(f"not on a real file system: {why}")

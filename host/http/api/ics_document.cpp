@@ -14,8 +14,9 @@ Provider& feedProvider(const Services& services) {
 std::string icsDocument(const Services& services, const store::PlacementRecord& placement) {
   Provider& provider = feedProvider(services);
   PushRequest push;
-  push.uid = services.engine.identity().uid(placement.id, 0);
-  push.idempotencyKey = services.engine.identity().idempotencyKey(placement.id, 0, 0);
+  const auto& identity = services.engine.identity();
+  push.uid = identity.uid(placement.personId, placement.appointmentId, "");
+  push.idempotencyKey = identity.idempotencyKey(placement.personId, placement.appointmentId, "", 0);
   push.sequence = placement.revision;
   push.stamp = placement.decidedAt;
   push.entry = placement.entry;

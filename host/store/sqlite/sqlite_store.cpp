@@ -93,11 +93,13 @@ void SqliteStore::setMeta(const std::string& key, const std::string& value) {
 }
 
 void SqliteStore::ping() {
-  // The value must change, or SQLite would have nothing to write.
+  // The value must change, or SQLite would have nothing to write, and be no smaller than an event: where that does not
+  // fit any more, a word might.
+  constexpr std::size_t kEvent = 8192;
   writer_->durable([&](Session& s) {
     std::string last;
     s["meta_one"].one([&](Row& row) { last = row.text(); }, "ping");
-    s["meta_put"].run("ping", last == "1" ? "2" : "1");
+    s["meta_put"].run("ping", std::string(kEvent, last.starts_with('1') ? '2' : '1'));
   });
   meta("ping");
 }

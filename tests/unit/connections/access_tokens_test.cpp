@@ -229,6 +229,23 @@ TEST_CASE("A token that worked for a while may be renewed after a refusal again"
   CHECK(f.record(id).state == "connected");
 }
 
+TEST_CASE("A renewed token that was accepted may be refused a moment later: it has ended, and is renewed") {
+  Fixture f;
+  const auto id = f.connect(f.google, f.john);
+  std::string token = ScriptedProvider::token("first");
+  for (int round = 1; round <= 300; ++round) {
+    token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
+    CHECK(token == ScriptedProvider::token("renewed-" + std::to_string(round)));
+    f.node.tokens().accepted(id, token);
+  }
+  CHECK(f.record(id).state == "connected");
+  token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
+  f.node.tokens().accepted(id, "another token");
+  f.node.tokens().accepted(id + 1, token);
+  CHECK(failureOf(f.node.tokens().refreshNow(id, token, {})).status == Status::reauthRequired);
+  CHECK(f.record(id).state == "needs_reconnection");
+}
+
 TEST_CASE("A late refusal of an older token does not count against the newer one, even when that has ended") {
   Fixture f;
   const auto id = f.connect(f.google, f.john);

@@ -500,6 +500,53 @@ TEST_CASE("Names stay equal over retries; after a confirmed removal the creation
   CHECK(f.push(4).providerEventId.empty());
 }
 
+TEST_CASE("A removal after a write that was given up is believed when that could not be carried out any more") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<int> slow{1};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return slow-- > 0 ? failing(Status::deadline) : Reply(PushReply{"e", "", "", ""});
+  });
+  const auto entry = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.place("A-1", f.john, "Clean", false);
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
+  CHECK(f.push(1).operation == PushRequest::Operation::remove);
+  CHECK(f.delivery(entry).state == "pending");
+  CHECK(f.delivery(entry).errorCode == "removal_unconfirmed");
+  const TimeMs again = f.delivery(entry).dueAt - f.clock.now();
+  CHECK(again >= f.options.pushTimeout.count() - kSecond);
+  f.later(again);
+  REQUIRE(f.recorded(3));
+  CHECK(f.push(2).operation == PushRequest::Operation::remove);
+  CHECK(f.delivery(entry).state == "removed");
+}
+
+TEST_CASE("A removal is believed at once when the write was confirmed in the end, or refused") {
+  for (const Status status : {Status::deadline, Status::transient}) {
+    Delivering f;
+    f.connect(f.google, f.john);
+    std::atomic<int> failures{1};
+    f.script(f.google, [&](const auto&, const auto&) {
+      return failures-- > 0 ? failing(status) : Reply(PushReply{"e", "", "", ""});
+    });
+    const auto entry = f.place("A-1", f.john);
+    f.start();
+    REQUIRE(f.recorded(1));
+    if (status == Status::deadline) {
+      f.later(kSecond);
+      REQUIRE(f.recorded(2));
+      CHECK(f.delivery(entry).state == "delivered");
+    }
+    f.place("A-1", f.john, "Clean", false);
+    f.later(kSecond);
+    REQUIRE(f.recorded(status == Status::deadline ? 3 : 2));
+    CHECK(f.delivery(entry).state == "removed");
+  }
+}
+
 TEST_CASE("Outcomes that cannot be stored for a while hold back no later delivery and repeat no push") {
   Delivering f;
   f.google.info_.mailboxConcurrency = 1;
@@ -563,7 +610,7 @@ TEST_CASE("A feed needs no token, and its entries bear the name of their downloa
   f.start();
   REQUIRE(f.recorded(1));
   CHECK(f.push(0).accessToken.empty());
-  CHECK(f.push(0).uid == f.engine->identity().uid(placement.id, 0));
+  CHECK(f.push(0).uid == f.engine->identity().uid(placement.personId, placement.appointmentId, ""));
   const auto connection = f.store->connectionsOf("john").at(0).id;
   const auto pieces = f.store->feedPieces(connection, 0, 0);
   REQUIRE(pieces.size() == 1);

@@ -241,28 +241,36 @@ TEST_CASE("A recorder stops although the store stays broken") {
 TEST_CASE("Names of entries are stable over restarts and differ between installations") {
   Files one, other;
   const EntryIdentity first(*one.store, one.random);
-  const std::string uid = first.uid(7, 3), key = first.idempotencyKey(7, 3, 0);
+  const std::string uid = first.uid("john", "A-7", "google"), key = first.idempotencyKey("john", "A-7", "google", 0);
   one.store.reset();
   one.store = one.open();
   const EntryIdentity again(*one.store, one.random);
-  CHECK(again.uid(7, 3) == uid);
-  CHECK(again.idempotencyKey(7, 3, 0) == key);
+  CHECK(again.uid("john", "A-7", "google") == uid);
+  CHECK(again.idempotencyKey("john", "A-7", "google", 0) == key);
   const EntryIdentity elsewhere(*other.store, other.random);
-  CHECK(elsewhere.uid(7, 3) != uid);
-  CHECK(elsewhere.idempotencyKey(7, 3, 0) != key);
+  CHECK(elsewhere.uid("john", "A-7", "google") != uid);
+  CHECK(elsewhere.idempotencyKey("john", "A-7", "google", 0) != key);
 
-  const std::set<std::string> uids{uid, again.uid(7, 4), again.uid(8, 3), again.uid(73, 0), again.uid(7, 0)};
-  CHECK(uids.size() == 5);
-  const std::set<std::string> keys{key, again.idempotencyKey(7, 3, 1), again.idempotencyKey(7, 4, 0),
-                                   again.idempotencyKey(8, 3, 0)};
+  const std::set<std::string> uids{uid,
+                                   again.uid("john", "A-7", "outlook"),
+                                   again.uid("john", "A-7", ""),
+                                   again.uid("john", "A-8", "google"),
+                                   again.uid("mary", "A-7", "google"),
+                                   again.uid("joh", "nA-7", "google"),
+                                   again.uid("john/3:A-7", "A-7", "google"),
+                                   again.uid("john", "A-7/6:google", "google")};
+  CHECK(uids.size() == 8);
+  const std::set<std::string> keys{key, again.idempotencyKey("john", "A-7", "google", 1),
+                                   again.idempotencyKey("john", "A-7", "outlook", 0),
+                                   again.idempotencyKey("john", "A-8", "google", 0)};
   CHECK(keys.size() == 4);
 }
 
 TEST_CASE("Names of entries have the form that every provider accepts") {
   Files files;
   const EntryIdentity identity(*files.store, files.random);
-  CHECK(std::regex_match(identity.uid(1, 2), std::regex("[a-f0-9]{40}")));
-  CHECK(std::regex_match(identity.idempotencyKey(1, 2, 3),
+  CHECK(std::regex_match(identity.uid("john", "A-7", "google"), std::regex("[a-f0-9]{40}")));
+  CHECK(std::regex_match(identity.idempotencyKey("john", "A-7", "google", 3),
                          std::regex("[a-f0-9]{8}-[a-f0-9]{4}-8[a-f0-9]{3}-8[a-f0-9]{3}-[a-f0-9]{12}")));
 }
 
