@@ -21,14 +21,22 @@ EntryIdentity::EntryIdentity(store::Store& store, Random& random) {
   installation_ = known ? *known : store.metaOnce(kKey, random.token(16));
 }
 
-std::string EntryIdentity::uid(std::int64_t placementId, std::int64_t connectionId) const {
-  return sha256Hex(installation_ + "/" + std::to_string(placementId) + "/" + std::to_string(connectionId))
-      .substr(0, 40);
+/// Each part with its length: no two entries share a text, whatever characters ids contain.
+std::string EntryIdentity::name(std::string_view person, std::string_view appointment,
+                                std::string_view provider) const {
+  std::string text = installation_;
+  for (const auto part : {person, appointment, provider})
+    text.append("/").append(std::to_string(part.size())).append(":").append(part);
+  return text;
 }
 
-std::string EntryIdentity::idempotencyKey(std::int64_t placementId, std::int64_t connectionId, int generation) const {
-  return uuidOf(installation_ + "/" + std::to_string(placementId) + "/" + std::to_string(connectionId) + "/" +
-                std::to_string(generation));
+std::string EntryIdentity::uid(std::string_view person, std::string_view appointment, std::string_view provider) const {
+  return sha256Hex(name(person, appointment, provider)).substr(0, 40);
+}
+
+std::string EntryIdentity::idempotencyKey(std::string_view person, std::string_view appointment,
+                                          std::string_view provider, int generation) const {
+  return uuidOf(name(person, appointment, provider) + "/" + std::to_string(generation));
 }
 
 } // namespace calbridge::delivery
