@@ -1,5 +1,6 @@
 #include "store/postgresql/journal.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace calbridge::store::postgresql {
@@ -156,12 +157,18 @@ bool Journal::storeTogether(const std::vector<Request*>& requests) {
         known.fresh = false; // the next one of that id repeats it
         conflict = conflict || !same;
       }
-    // A single caller's single event that conflicts has stored nothing; anything else has to be undone.
-    if (conflict && ords.size() > 1)
+    // An event that conflicts has stored nothing; others of the same caller have to be undone.
+    if (conflict && ords.size() > requests.size())
       throw Refused();
   };
+  // Where each caller has one event, a conflict stores nothing of that caller's, and there is nothing to undo.
+  const bool single =
+      std::all_of(requests.begin(), requests.end(), [](const Request* r) { return r->events.size() == 1; });
   try {
-    sessions_.write(Durability::durable, work);
+    if (single)
+      sessions_.writeStatement(work);
+    else
+      sessions_.write(Durability::durable, work);
   } catch (const Refused&) {
     return requests.size() == 1;
   }

@@ -260,7 +260,10 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
   try {
     // On disk before the attempt: a claim that a crash of the server undid would make a row look untried that was
     // pushed.
-    sessions_.write(Durability::durable, work);
+    if (wanted.empty() && doubtful_.empty())
+      sessions_.writeStatement(work);
+    else
+      sessions_.write(Durability::durable, work);
   } catch (...) {
     for (const auto& candidate : chosen) {
       doubtful_.push_back(candidate.key);

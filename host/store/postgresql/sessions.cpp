@@ -69,6 +69,15 @@ void Sessions::read(const Work& work) {
 }
 
 void Sessions::write(Durability durability, const Work& work) {
+  writeWith(durability, work);
+}
+
+void Sessions::writeStatement(const Work& work) {
+  writeWith(std::nullopt, work);
+}
+
+/// No durability: without a transaction around the work.
+void Sessions::writeWith(std::optional<Durability> durability, const Work& work) {
   const auto giveUpAt = std::chrono::steady_clock::now() + kPatience;
   for (int tries = 1;; ++tries) {
     const bool last = tries >= kAttempts || std::chrono::steady_clock::now() > giveUpAt;
@@ -80,21 +89,24 @@ void Sessions::write(Durability durability, const Work& work) {
 }
 
 /// False when it is worth another attempt.
-bool Sessions::attempt(Durability durability, const Work& work, bool last) {
+bool Sessions::attempt(std::optional<Durability> durability, const Work& work, bool last) {
   Loan loan(*this);
   try {
     Session& session = loan.session();
-    session.begin(durability == Durability::durable);
+    if (durability)
+      session.begin(*durability == Durability::durable);
     try {
       work(session);
     } catch (const Failure&) {
       throw;
     } catch (...) {
-      session.rollback();
+      if (durability)
+        session.rollback();
       loan.keep();
       throw;
     }
-    session.commit();
+    if (durability)
+      session.commit();
     loan.keep();
     return true;
   } catch (const Failure& failure) {

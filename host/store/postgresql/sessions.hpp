@@ -31,6 +31,9 @@ class Sessions {
   /// knows then whether the transaction is committed, and `work` looks again: every operation of the store finds its
   /// own traces and leaves them. Exceptions of `work` undo the transaction and arrive here.
   void write(Durability durability, const Work& work);
+  /// As write (durable), for work whose changes are one statement: that is a transaction by itself, and costs one round
+  /// trip instead of three.
+  void writeStatement(const Work& work);
 
   /// Closes those that are idle; for tests.
   void closeIdle();
@@ -53,7 +56,8 @@ class Sessions {
     bool keep_ = false;
   };
 
-  bool attempt(Durability durability, const Work& work, bool last);
+  void writeWith(std::optional<Durability> durability, const Work& work);
+  bool attempt(std::optional<Durability> durability, const Work& work, bool last);
 
   const std::string url_;
   std::mutex mutex_;
