@@ -2,7 +2,6 @@ import time
 
 from fault import Fault
 from stories import crew
-from town import Sender
 
 EPOCH = 40  # rounds with the same people
 

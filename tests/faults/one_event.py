@@ -1,3 +1,4 @@
+import json
 import threading
 
 from fault import Fault
@@ -18,7 +19,7 @@ class OneEvent(Fault):
             story = Story(f"u{round}", rng, town.people)
             for index in range(len(story)):
                 tried = town.journal.begin(story, index, story.event(index))
-                body, gate, answers = __import__("json").dumps(story.event(index)), threading.Barrier(AT_ONCE), []
+                body, gate, answers = json.dumps(story.event(index)), threading.Barrier(AT_ONCE), []
 
                 def post(line):
                     gate.wait()

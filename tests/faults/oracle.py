@@ -9,6 +9,10 @@ class Violation(AssertionError):
     """A promise was not kept."""
 
 
+class Skipped(Exception):
+    """This machine does not allow the fault to be made; says why."""
+
+
 Seen = collections.namedtuple("Seen", "appointment version start id title")
 
 

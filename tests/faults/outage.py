@@ -3,7 +3,7 @@ import json
 import time
 
 from fault import Fault
-from stories import Person
+from stories import Person, Story
 from town import percentile
 
 
@@ -36,7 +36,6 @@ class Outage(Fault):
         town.sandbox.control("DELETE", "requests")
         sent, began = {}, time.time()
         while len(sent) < count:
-            from stories import Story
             story = Story(f"{name}-{len(sent)}", rng, town.people, most=1)
             body = json.dumps(story.event(0))
             tried = town.journal.begin(story, 0, body)

@@ -19,7 +19,7 @@ import urllib.parse
 import harness
 from harness import Client, Installation
 import oracle
-from oracle import Violation
+from oracle import Skipped, Violation
 from stories import Journal, Story, crew
 
 SECRET = "one secret for all tests of faults"
@@ -312,6 +312,8 @@ class Town(Installation):
 
     def preload(self, library, **environment):
         """From the next start on the host runs with the library."""
+        if "TSAN_OPTIONS" in os.environ:
+            raise Skipped("ThreadSanitizer wants to be the first library")
         path = os.path.join(harness.BINARY, "preload", f"calbridge_{library}.so")
         assert os.path.exists(path), f"{path} is not built"
         if "ASAN_OPTIONS" in os.environ:
