@@ -54,7 +54,8 @@ class ClockSteps(Fault):
 
     def writes(self):
         return [request for request in self.town.sandbox.control("GET", "requests")
-                if request["method"] in ("POST", "PUT", "PATCH", "DELETE") and ("/calendar/" in request["path"] or "/v1.0/" in request["path"])]
+                if request["method"] in ("POST", "PUT", "PATCH", "DELETE")
+                and ("/calendar/" in request["path"] or "/v1.0/" in request["path"])]
 
     def while_waiting(self, clock, round):
         """Steps while deliveries wait for their next attempt; returns how many attempts more that makes for one delivery."""

@@ -1,7 +1,5 @@
 import errno
-import os
 
-from fault import Fault
 from harness import eventually
 from power_failure import PowerFailure
 from stories import Story

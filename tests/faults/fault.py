@@ -2,7 +2,7 @@
 import random
 import time
 
-from oracle import Skipped, Violation  # noqa: F401
+from oracle import Skipped, Violation  # noqa: F401  both are for the faults
 from town import Town
 
 

@@ -8,10 +8,8 @@ import mmap
 import os
 import random
 import resource
-import shutil
 import signal
 import struct
-import subprocess
 import threading
 import time
 import urllib.parse
