@@ -45,12 +45,7 @@ class ClockSteps(Fault):
         if clock["offset"] < 5 * 365 * 24 * HOUR:
             self.worst("recovery_seconds", self.level())
         else:
-            eventually(self.idle, "nothing is under way")
-
-    def idle(self):
-        town = self.town
-        return town.metric("calbridge_deliveries_due") == 0 and town.metric("calbridge_pushes_in_flight") == 0 and \
-            town.metric("calbridge_events_accepted_total") == town.metric("calbridge_events_routed_total")
+            eventually(self.town.idle, "nothing is under way")
 
     def writes(self):
         return [request for request in self.town.sandbox.control("GET", "requests")
@@ -64,7 +59,7 @@ class ClockSteps(Fault):
             for path in APIS.values():
                 town.fault(path=path, effect="status", status=503, headers={"Retry-After": "3"}, count=0)
             town.tell(rng, f"w{round}{'m' if step < 0 else 'p'}", 20)
-            eventually(self.idle, "everything waits")
+            eventually(self.town.idle, "everything waits")
             town.sandbox.control("DELETE", "requests")
             clock["offset"] = step
             time.sleep(1)

@@ -258,6 +258,11 @@ class Town(Installation):
         text = self.line("GET", "/metrics").body
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ", name + "{")))
 
+    def idle(self):
+        """Nothing is under way: events are routed, pushes have ended; what failed may wait for its next attempt."""
+        return self.metric("calbridge_events_accepted_total") == self.metric("calbridge_events_routed_total") and \
+            self.metric("calbridge_deliveries_due") == 0 and self.metric("calbridge_pushes_in_flight") == 0
+
     def decide_the_undecided(self):
         """What became of events without an answer: the receipt tells."""
         for tried in self.journal.undecided():
