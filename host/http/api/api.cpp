@@ -78,7 +78,7 @@ Response Api::handle(Request& request) {
                                         {"method", request.method},
                                         {"path", loggedPath(request)},
                                         {"status", std::to_string(response.status)},
-                                        {"address", request.peerAddress}});
+                                        {"address", request.clientAddress}});
   return response;
 }
 

@@ -22,7 +22,7 @@ Response postSession(Services& services, PasswordHasher& passwords, Sessions& se
   const std::string email = fields.text("email", 254);
   const std::string password = fields.text("password", 1024, true);
   const auto result = logIn({services.store, passwords, throttle, sessions, services.logger}, email, password,
-                            exchange.request.peerAddress);
+                            exchange.request.clientAddress);
   if (result.wait.count() > 0) {
     auto answer = problem(429, "too_many_attempts", "too many log-in attempts; wait a minute and try again");
     return answer.header("Retry-After", std::to_string(result.wait.count()));

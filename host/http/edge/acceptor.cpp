@@ -126,8 +126,9 @@ void Acceptor::listen() {
   if (context_.options.listen.empty())
     throw Error("listen_failed", "cannot listen: server.listen names no address; write e.g. 127.0.0.1:8000");
   try {
-    for (const std::string& address : context_.options.listen)
-      listenOn(address);
+    for (const auto* addresses : {&context_.options.listen, &context_.options.listenPlain})
+      for (const std::string& address : *addresses)
+        listenOn(address);
   } catch (...) {
     listeners_.clear();
     ports_.clear();
@@ -162,7 +163,7 @@ void Acceptor::acceptLoop() {
     ::poll(watched.data(), watched.size(), connections() == 0 ? -1 : kTickMs);
     for (std::size_t i = 0; i < listeners_.size() && !context_.stopping.load(); ++i)
       if (watched[i].revents & POLLIN)
-        acceptOne(listeners_[i]);
+        acceptOne(i);
     TimeMs now = context_.clock.monotonic();
     if (now - checked >= kTickMs || now < checked) {
       checked = now;
@@ -173,9 +174,9 @@ void Acceptor::acceptLoop() {
 
 /// The next connection, or null when it was turned away. No other reference to its socket is left: its own thread
 /// closes it.
-Acceptor::Held Acceptor::accept(Poco::Net::ServerSocket& listener, std::string& key) {
+Acceptor::Held Acceptor::accept(std::size_t listener, std::string& key) {
   Poco::Net::SocketAddress peer;
-  Poco::Net::StreamSocket socket = listener.acceptConnection(peer);
+  Poco::Net::StreamSocket socket = listeners_[listener].acceptConnection(peer);
   closeOnExec(socket.impl()->sockfd());
   if (starved_) {
     starved_ = false;
@@ -183,13 +184,18 @@ Acceptor::Held Acceptor::accept(Poco::Net::ServerSocket& listener, std::string& 
   }
   std::string address = plainAddress(peer.host());
   key = limitKey(peer.host(), address);
-  if (makeRoom(key))
-    return std::make_unique<Connection>(context_, socket, std::move(address));
-  turnAway(socket);
+  auto tls = listener < context_.options.listen.size() ? context_.options.tls : nullptr;
+  auto proxy = IpAddress::parse(address);
+  if (proxy && !contains(context_.options.trustedProxies, *proxy))
+    proxy.reset();
+  if (makeRoom(key, proxy.has_value()))
+    return std::make_unique<Connection>(context_, socket, std::move(address), std::move(tls), proxy);
+  if (!tls) // it would wait for a handshake, and that would cost what is short
+    turnAway(socket);
   return nullptr;
 }
 
-void Acceptor::acceptOne(Poco::Net::ServerSocket& listener) {
+void Acceptor::acceptOne(std::size_t listener) {
   try {
     std::string key;
     if (Held connection = accept(listener, key))
@@ -220,9 +226,9 @@ std::size_t Acceptor::live(const std::string* key) const {
   return found == perKey_.end() ? 0 : found->second;
 }
 
-bool Acceptor::makeRoom(const std::string& key) {
+bool Acceptor::makeRoom(const std::string& key, bool proxy) {
   std::lock_guard lock(mutex_);
-  if (live(&key) >= context_.options.maxConnectionsPerAddress && !evictOne(&key))
+  if (!proxy && live(&key) >= context_.options.maxConnectionsPerAddress && !evictOne(&key))
     return false;
   return live(nullptr) < context_.options.maxConnections || evictOne(nullptr);
 }

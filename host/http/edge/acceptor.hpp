@@ -34,11 +34,11 @@ class Acceptor {
 
   void listenOn(const std::string& address);
   void acceptLoop();
-  void acceptOne(Poco::Net::ServerSocket& listener);
+  void acceptOne(std::size_t listener);
   /// Makes room for one more of that address. False when everybody is busy.
-  bool makeRoom(const std::string& address);
+  bool makeRoom(const std::string& address, bool proxy);
   bool evictOne(const std::string* address);
-  Held accept(Poco::Net::ServerSocket& listener, std::string& key);
+  Held accept(std::size_t listener, std::string& key);
   void place(Held connection, std::string key);
   void turnAway(Poco::Net::StreamSocket& socket);
   void checkDeadlines();
@@ -54,7 +54,7 @@ class Acceptor {
   using Entries = std::list<Entry>;
 
   ServerContext& context_;
-  std::vector<Poco::Net::ServerSocket> listeners_;
+  std::vector<Poco::Net::ServerSocket> listeners_; ///< those of options.listen, then the plain ones
   std::vector<std::uint16_t> ports_;
   int wakeFd_ = -1;
   std::thread thread_;

@@ -1,6 +1,7 @@
 #include "http/edge/connection.hpp"
 
 #include "core/error.hpp"
+#include "http/edge/forwarding.hpp"
 
 #include <Poco/Exception.h>
 #include <Poco/Net/NetException.h>
@@ -14,13 +15,15 @@ namespace {
 constexpr TimeMs kLingerMs = 2000;
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
 constexpr std::size_t kCopyLimit = 256 * 1024;
+constexpr char kTlsHandshake = 0x16; // the first byte of every TLS connection (RFC 8446 section 5.1)
 } // namespace
 
-Connection::Connection(ServerContext& context, Poco::Net::StreamSocket socket, std::string address)
+Connection::Connection(ServerContext& context, Poco::Net::StreamSocket socket, std::string address,
+                       std::shared_ptr<TlsIdentity> tls, std::optional<IpAddress> proxy)
     : context_(context), socket_(std::move(socket)), fd_(socket_.impl()->sockfd()), address_(std::move(address)),
-      mark_(markOf(Stage::head, context.clock.monotonic())), reader_(context_.limits, request_) {
+      identity_(std::move(tls)), proxy_(proxy), mark_(markOf(Stage::head, context.clock.monotonic())),
+      reader_(context_.limits, request_) {
   request_.peerAddress = address_;
-  request_.secure = static_cast<bool>(context.options.secure);
 }
 
 /// Moves on unless somebody outside has ended the connection meanwhile.
@@ -91,9 +94,11 @@ void Connection::abort() {
 
 /// Bytes received; 0 for any kind of end.
 int Connection::receive(char* to, std::size_t size) noexcept {
+  if (tls_)
+    return static_cast<int>(tls_->read(to, size));
   try {
     return std::max(0, socket_.receiveBytes(to, static_cast<int>(size)));
-  } catch (...) { // reset, shut down, TLS alert: the connection is over either way
+  } catch (...) { // reset or shut down: the connection is over either way
     return 0;
   }
 }
@@ -101,13 +106,35 @@ int Connection::receive(char* to, std::size_t size) noexcept {
 void Connection::run() {
   try {
     socket_.setNoDelay(true);
-    if (context_.options.secure)
-      socket_ = context_.options.secure(socket_);
+    if (identity_ && !shakeHands())
+      return;
     while (readRequest() && answer())
       reader_.next();
+    if (tls_ && enter(Stage::draining))
+      tls_->closeNotify();
   } catch (const std::exception& e) {
     context_.logger.debug("a connection ended with an error", {{"peer", address_}, {"reason", e.what()}});
   }
+}
+
+/// The TLS handshake, inside the first header's time. Who speaks plain HTTP instead is told so.
+bool Connection::shakeHands() {
+  char first = 0;
+  if (::recv(fd_, &first, 1, MSG_PEEK) != 1)
+    return false;
+  std::string why = "the client does not speak TLS";
+  if (first == kTlsHandshake) {
+    tls_ = std::make_unique<TlsSession>(identity_->current(), fd_);
+    if (tls_->accept(why))
+      return true;
+  }
+  context_.logger.debug("no TLS handshake", {{"peer", address_}, {"reason", why}});
+  if (!enter(Stage::writing))
+    return false;
+  if (!tls_)
+    write(problem(400, "tls_required", "this port speaks TLS: write https:// instead of http://"), true);
+  linger(); // so that the answer or the alert arrives
+  return false;
 }
 
 /// True when a whole request is there and is ours to answer.
@@ -149,7 +176,23 @@ bool Connection::readRequest() {
   auto end = context_.idPrefix.copy(id, 20);
   auto number = std::to_chars(id + end, id + sizeof id, context_.requests.fetch_add(1, std::memory_order_relaxed) + 1);
   request_.requestId.assign(id, number.ptr);
+  tellClient();
   return enter(Stage::handling);
+}
+
+/// Who the client is: the peer, unless that is a proxy whose word counts.
+void Connection::tellClient() {
+  request_.clientAddress = address_;
+  request_.secure = tls_ != nullptr;
+  request_.host = request_.headers.get("Host");
+  if (!proxy_)
+    return;
+  if (auto forwarding = readForwarding(request_.headers, *proxy_, context_.options.trustedProxies)) {
+    request_.clientAddress = std::move(forwarding->client);
+    request_.secure = forwarding->secure.value_or(request_.secure);
+    if (!forwarding->host.empty())
+      request_.host = std::move(forwarding->host);
+  }
 }
 
 void Connection::refuse() {
@@ -223,6 +266,8 @@ bool Connection::write(const Response& response, bool close) {
 }
 
 bool Connection::sendAll(std::string_view bytes) noexcept {
+  if (tls_)
+    return tls_->write(bytes);
   try {
     while (!bytes.empty()) {
       auto piece = static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 20));
@@ -240,15 +285,14 @@ bool Connection::sendAll(std::string_view bytes) noexcept {
 /// Reads what still comes before closing: data left unread would turn the end into a reset that can destroy the answer.
 void Connection::linger() {
   enter(Stage::draining);
-  try {
-    socket_.shutdownSend();
-  } catch (const std::exception&) {
+  if (tls_)
+    tls_->closeNotify();
+  if (::shutdown(fd_, SHUT_WR) != 0)
     return;
-  }
   char waste[4096];
   for (std::size_t total = 0; total < kLingerBytes;) {
-    int got = receive(waste, sizeof waste);
-    if (got == 0)
+    ssize_t got = ::recv(fd_, waste, sizeof waste, 0); // of TLS the ciphertext: nobody looks at it
+    if (got <= 0)
       return;
     total += static_cast<std::size_t>(got);
   }

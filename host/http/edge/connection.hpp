@@ -4,6 +4,7 @@
 #include "http/edge/request_reader.hpp"
 #include "http/edge/response.hpp"
 #include "http/edge/server.hpp"
+#include "http/edge/tls.hpp"
 
 #include <Poco/Net/StreamSocket.h>
 #include <atomic>
@@ -31,7 +32,9 @@ class Connection final : private Wire {
   /// Where a connection is. `late` and `evicted` are set from outside and never left.
   enum class Stage : std::uint8_t { idle, head, body, handling, writing, draining, late, evicted };
 
-  Connection(ServerContext& context, Poco::Net::StreamSocket socket, std::string address);
+  /// `tls` null: plain. `proxy` set: a trusted proxy, whose word on the client counts.
+  Connection(ServerContext& context, Poco::Net::StreamSocket socket, std::string address,
+             std::shared_ptr<TlsIdentity> tls = nullptr, std::optional<IpAddress> proxy = std::nullopt);
 
   /// Serves until the connection ends. Never throws.
   void run();
@@ -59,8 +62,10 @@ class Connection final : private Wire {
 
   bool enter(Stage stage);
   bool claim(std::uint64_t expected, Stage stage);
+  bool shakeHands();
   int receive(char* to, std::size_t size) noexcept;
   bool readRequest();
+  void tellClient();
   void refuse();
   bool answer();
   Response handle();
@@ -77,6 +82,9 @@ class Connection final : private Wire {
   Poco::Net::StreamSocket socket_;
   const int fd_; ///< of socket_; what the acceptor's thread may shut down
   const std::string address_;
+  const std::shared_ptr<TlsIdentity> identity_;
+  const std::optional<IpAddress> proxy_;
+  std::unique_ptr<TlsSession> tls_; ///< once the handshake has begun
   std::atomic<std::uint64_t> mark_;
   Request request_;
   RequestReader reader_;

@@ -57,9 +57,11 @@ struct Request {
   std::string query;                 ///< after "?", not decoded
   Headers headers;
   std::string body;
-  std::string peerAddress; ///< numeric address without port; IPv4-mapped IPv6 as IPv4
-  std::string requestId;   ///< made by the edge, unique in this process's life; goes on every log line
-  bool secure = false;     ///< came over TLS
+  std::string peerAddress;   ///< numeric, without port; IPv4-mapped IPv6 as IPv4. Behind a proxy this is the proxy's
+  std::string clientAddress; ///< the same of the client itself, as far as trusted proxies tell; else peerAddress
+  std::string host;          ///< what the client asked for: Host, or what a trusted proxy says that it was
+  std::string requestId;     ///< made by the edge, unique in this process's life; goes on every log line
+  bool secure = false;       ///< the client used TLS, with us or with a trusted proxy
 
   /// First value of a query parameter, decoded; nullopt when absent.
   std::optional<std::string> queryValue(std::string_view name) const;

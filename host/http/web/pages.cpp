@@ -51,7 +51,7 @@ std::optional<std::string> properOrigin(const Request& request, const SiteOption
     return std::nullopt;
   if (!proper || proper->host != publicUrl->host)
     proper = publicUrl; // the flow's cookies have to reach the callback
-  const auto asked = parseUrl((request.secure ? "https://" : "http://") + std::string(request.headers.get("Host")));
+  const auto asked = parseUrl((request.secure ? "https://" : "http://") + request.host);
   if (!asked || asked->host == proper->host)
     return std::nullopt;
   const auto ours = [&](const std::string& origin) {
@@ -187,7 +187,7 @@ Response Pages::postLogIn(const Request& request, const Identity& identity) {
   if (email.empty() || password.empty() || email.size() > 254 || password.size() > 1024)
     return logInPage(422, email.size() > 254 ? "" : email, "Please give your e-mail address and your password.");
   const auto result = logIn({services_.store, passwords_, throttle_, sessions_, services_.logger}, email, password,
-                            request.peerAddress);
+                            request.clientAddress);
   if (result.wait.count() > 0) {
     auto page = logInPage(429, email, "Too many tries. Please wait " + seconds(result.wait) + " and try again.");
     return page.header("Retry-After", std::to_string(result.wait.count()));

@@ -32,8 +32,9 @@ Request requestOf(const std::string& method, const std::string& target, const st
   request.headers.add("Host", "localhost:8000");
   for (const auto& [name, value] : headers)
     request.headers.add(name, value);
+  request.host = request.headers.get("Host");
   request.body = body;
-  request.peerAddress = "192.0.2.1";
+  request.peerAddress = request.clientAddress = "192.0.2.1";
   request.requestId = "request-1";
   return request;
 }

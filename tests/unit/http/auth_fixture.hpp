@@ -69,9 +69,10 @@ inline Request request(std::string method,
   out.method = std::move(method);
   out.target = out.path = "/api/session/";
   out.segments = {"api", "session"};
-  out.peerAddress = "127.0.0.1";
+  out.peerAddress = out.clientAddress = "127.0.0.1";
   for (const auto& [name, value] : headers)
     out.headers.add(name, value);
+  out.host = out.headers.get("Host");
   return out;
 }
 

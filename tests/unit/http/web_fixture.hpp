@@ -130,7 +130,7 @@ struct Site {
     request.path = target.substr(0, target.find('?'));
     if (const auto query = target.find('?'); query != std::string::npos)
       request.query = target.substr(query + 1);
-    request.peerAddress = "192.0.2.1";
+    request.peerAddress = request.clientAddress = "192.0.2.1";
     request.requestId = "request-1";
     request.body = body;
     if (std::none_of(headers.begin(), headers.end(), [](const auto& h) { return h.first == "Host"; }))
@@ -141,6 +141,7 @@ struct Site {
       request.headers.add("Cookie", "calbridge_session=" + session);
     for (const auto& [name, value] : headers)
       request.headers.add(name, value);
+    request.host = request.headers.get("Host");
     return pages.handle(request);
   }
   Response get(const std::string& target, const std::string& session = {}) { return send("GET", target, session); }
