@@ -13,8 +13,16 @@ std::shared_ptr<const routing::RoutingPolicy> compile(const Policies& policies) 
   return std::make_shared<const routing::RoutingPolicy>(policies.roles, policies.routing);
 }
 
-delivery::DeliveryOptions deliveryOptions(const DeliveryConfig& config) {
+delivery::DeliveryOptions deliveryOptions(const Configuration& configuration,
+                                          const plugins::PluginProviders& providers) {
+  const DeliveryConfig& config = configuration.delivery;
   delivery::DeliveryOptions options;
+  for (const auto& provider : configuration.providers) {
+    const auto quota = providers.quotas().find(provider.id);
+    if (quota != providers.quotas().end())
+      options.limits[provider.id] = {provider.perMinute.value_or(quota->second.perMinute),
+                                     provider.perAccountPerMinute.value_or(quota->second.perAccountPerMinute)};
+  }
   options.maxInFlight = static_cast<std::size_t>(config.maxInFlight);
   options.leaseMs = config.lease.count();
   options.pushTimeout = config.timeout;
@@ -80,15 +88,18 @@ Application::Application(Configuration configuration, std::filesystem::path conf
       client_({.extraCaFile = configuration_.tlsCaFile}), hostServices_{client_, logger_, clock_, random_},
       providers_(providerSpecs(configuration_), pluginSearch(configuration_), hostServices_),
       connections_(*store_, providers_, vault_, clock_, random_, logger_, configuration_.server.publicUrl),
-      directory_(*store_), intake_(*store_, directory_, compile(configuration_.policies), clock_, logger_),
-      engine_(*store_, providers_, connections_, clock_, random_, logger_, deliveryOptions(configuration_.delivery)),
+      directory_(*store_),
+      intake_(*store_, directory_, compile(configuration_.policies), clock_, logger_,
+              {.share = configuration_.delivery.brakeShare, .atLeast = configuration_.delivery.brakeAtLeast}),
+      engine_(*store_, providers_, connections_, clock_, random_, logger_, deliveryOptions(configuration_, providers_)),
       bulk_(*store_, clock_, random_, logger_), services_(services()), passwords_(random_),
       control_({.store = *store_,
                 .clock = clock_,
                 .random = random_,
                 .hashPassword = [this](const std::string& password) { return passwords_.hash(password); },
                 .policy = [this] { return intake_.policy(); },
-                .directoryChanged = [this] { intake_.reevaluateAll(); }}) {
+                .directoryChanged = [this] { intake_.reevaluateAll(); },
+                .confirmRemovals = [this] { return intake_.confirmRemovals(); }}) {
   requirePlugins(providers_);
   if (keys_.created)
     logger_.warning(

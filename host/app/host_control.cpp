@@ -105,6 +105,10 @@ json HostControl::run(const json& request) {
     return {{"retried", store.retryDeliveries(request.at("person"), now)}};
   if (command == "resync.person")
     return {{"queued", store.resyncPerson(request.at("person"), now)}};
+  if (command == "resync.confirm-removals") {
+    const auto held = parts_.confirmRemovals();
+    return {{"removals", held.removals}, {"entries", held.entries}};
+  }
   if (command == "snapshot")
     return snapshot(request);
   throw Error("usage", "the running host does not know `" + command + "`: is it of another version?");

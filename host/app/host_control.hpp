@@ -1,6 +1,7 @@
 #pragma once
 #include "connections/connections.hpp"
 #include "core/random.hpp"
+#include "delivery/reevaluation.hpp"
 #include "routing/routing_policy.hpp"
 #include "store/store.hpp"
 
@@ -19,7 +20,8 @@ class HostControl {
     Random& random;
     std::function<std::string(const std::string&)> hashPassword;
     std::function<std::shared_ptr<const routing::RoutingPolicy>()> policy;
-    std::function<void()> directoryChanged; ///< decide again about open appointments
+    std::function<void()> directoryChanged;                        ///< decide again about open appointments
+    std::function<delivery::Reevaluation::Held()> confirmRemovals; ///< of the deletion brake; throws when no host runs
   };
   explicit HostControl(Parts parts) : parts_(std::move(parts)) {}
 

@@ -133,7 +133,11 @@ json HostProgram::control(const Configuration& configuration, const json& reques
                            .random = random,
                            .hashPassword = [&](const std::string& p) { return http::PasswordHasher(random).hash(p); },
                            .policy = [&] { return policy; },
-                           .directoryChanged = [] {}}); // the host notices at its next start
+                           .directoryChanged = [] {}, // the host notices at its next start
+                           .confirmRemovals = []() -> delivery::Reevaluation::Held {
+                             throw Error("not_running", "no host is running here: removals are held back, and "
+                                                        "confirmed, while it runs");
+                           }});
       return control.run(request);
     } catch (const Error& error) {
       // A host that is just starting holds the lock before it listens; another command holds it for a moment.

@@ -10,9 +10,22 @@ using nlohmann::json;
 
 struct Arguments {
   std::string person, role;
+  bool confirmRemovals = false;
 };
 
+int confirmRemovals(Context& context) {
+  const json held = context.program.control(context.load(), {{"command", "resync.confirm-removals"}});
+  if (held.at("removals") == 0) {
+    context.out << "no removals are held back\n";
+    return kFine;
+  }
+  context.out << held.at("removals") << " of " << held.at("entries") << " open entries are removed now\n";
+  return kFine;
+}
+
 int resync(Context& context, const Arguments& arguments) {
+  if (arguments.confirmRemovals)
+    return confirmRemovals(context);
   const Configuration configuration = context.load();
   std::vector<std::string> people;
   const json directory = context.program.control(configuration, {{"command", "people.list"}});
@@ -41,6 +54,10 @@ void addResync(CLI::App& app, Context& context, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   command->add_option("--person", arguments->person, "Only this person's");
   command->add_option("--role", arguments->role, "Only people of this role");
+  command
+      ->add_flag("--confirm-removals", arguments->confirmRemovals,
+                 "Carry out the removals that the deletion brake of the running host holds back, and nothing else")
+      ->excludes("--person", "--role");
   command->callback(
       [&context, &chosen, arguments] { chosen = [&context, arguments] { return resync(context, *arguments); }; });
 }

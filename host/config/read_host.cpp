@@ -103,6 +103,13 @@ void readProviders(const Document& document, std::vector<ProviderConfig>& provid
            "a plugin is named by its id, not by a path; plugins.directories tells where to look for it"});
     provider.label = valueOr<std::string>(json, "label", "");
     provider.settings = section(json, "settings");
+    const auto& limits = section(json, "limits");
+    const auto limit = [&](const char* key) {
+      const int value = valueOr<int>(limits, key, -1);
+      return value < 0 ? std::nullopt : std::optional(value);
+    };
+    provider.perMinute = limit("per_minute");
+    provider.perAccountPerMinute = limit("per_account_per_minute");
     providers.push_back(std::move(provider));
   }
 }
@@ -131,6 +138,9 @@ void readDelivery(const Document& document, DeliveryConfig& delivery, Problems& 
     problems.push_back({document.where("/delivery/backoff/initial_seconds"),
                         "the first wait is longer than the longest (max_seconds)"});
   delivery.backoffJitter = valueOr(backoff, "jitter", delivery.backoffJitter);
+  const auto& brake = section(json, "deletion_brake");
+  delivery.brakeShare = valueOr(brake, "share", delivery.brakeShare);
+  delivery.brakeAtLeast = valueOr(brake, "at_least", delivery.brakeAtLeast);
   const double hours = valueOr<double>(backoff, "give_up_hours", 72.0);
   delivery.giveUpAfter =
       std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(hours, 1.0, 8760.0) * 3600.0 * 1000.0));

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,11 @@ struct StorageConfig {
 struct ProviderConfig {
   std::string id;
   bool enabled = true;
-  std::string plugin;      ///< id of the plugin that implements it
-  std::string label;       ///< empty: the plugin's own
-  nlohmann::json settings; ///< an object; for the plugin, which checks it
+  std::string plugin;                     ///< id of the plugin that implements it
+  std::string label;                      ///< empty: the plugin's own
+  std::optional<int> perMinute;           ///< requests of all accounts; 0: no limit; absent: the plugin's own
+  std::optional<int> perAccountPerMinute; ///< requests for one account; likewise
+  nlohmann::json settings;                ///< an object; for the plugin, which checks it
 };
 
 struct DeliveryConfig {
@@ -50,6 +53,8 @@ struct DeliveryConfig {
   std::chrono::milliseconds backoffMax{3600000};
   double backoffJitter = 0.25; ///< ± share of each wait
   std::chrono::milliseconds giveUpAfter{std::chrono::hours(72)};
+  double brakeShare = 0.5; ///< of all open entries; one change that would remove more waits for a confirmation
+  int brakeAtLeast = 50;   ///< … but not with fewer removals than these
 };
 
 struct RetentionConfig {

@@ -4,7 +4,12 @@
 namespace calbridge::delivery {
 namespace {
 constexpr std::size_t kRemembered = 100;
-}
+/// A bulk sync fills no queue that a fresh event would have to stand in: it goes on when fewer are due than this, or
+/// after a while, because what is due may be waiting for a provider that is down.
+constexpr std::int64_t kMostDue = 500;
+constexpr auto kLook = std::chrono::milliseconds(50);
+constexpr int kLooks = 40;
+} // namespace
 
 BulkSync::BulkSync(store::Store& store, const Clock& clock, Random& random, Logger& logger)
     : store_(store), clock_(clock), random_(random), logger_(logger) {}
@@ -67,10 +72,22 @@ void BulkSync::run() {
   }
 }
 
+/// False when the host stops.
+bool BulkSync::waitForRoom() {
+  for (int look = 0; look < kLooks && store_.backlog(clock_.now()).due >= kMostDue; ++look) {
+    std::unique_lock lock(mutex_);
+    if (ready_.wait_for(lock, kLook, [this] { return stopping_; }))
+      return false;
+  }
+  return true;
+}
+
 void BulkSync::carryOut(const Work& work) {
   std::string end = "done";
   for (const auto& person : work.people) {
     try {
+      if (!waitForRoom())
+        return;
       const auto queued = store_.resyncPerson(person, clock_.now());
       const std::lock_guard lock(mutex_);
       if (stopping_)

@@ -45,6 +45,7 @@ class BulkSync {
   };
   void run();
   void carryOut(const Work& work);
+  bool waitForRoom();
 
   store::Store& store_;
   const Clock& clock_;

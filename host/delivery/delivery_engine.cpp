@@ -44,6 +44,9 @@ DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connec
     lane.pool = std::make_unique<WorkerPool>(
         provider->info().id, options.maxInFlight,
         [this, &lane, provider](const DeliveryTask& task) { process(lane, *provider, task); });
+    if (const auto limits = options_.limits.find(provider->info().id);
+        limits != options_.limits.end() && (limits->second.perMinute > 0 || limits->second.perAccountPerMinute > 0))
+      lane.limiter = std::make_unique<RateLimiter>(limits->second, clock.monotonic());
   }
 }
 
@@ -87,6 +90,7 @@ void DeliveryEngine::stop() {
   {
     const std::lock_guard lock(mutex_);
     left.insert(left.end(), cutOff_.begin(), cutOff_.end());
+    left.insert(left.end(), handedBack_.begin(), handedBack_.end());
   }
   try {
     store_.releaseClaims(left);
@@ -105,16 +109,20 @@ void DeliveryEngine::wake() {
   signal_.notify_one();
 }
 
-bool DeliveryEngine::takeRoom(std::int64_t connectionId, const std::string& provider) {
+bool DeliveryEngine::takeRoom(std::int64_t connectionId, const std::string& provider, TimeMs now) {
   const std::lock_guard lock(mutex_);
-  const auto lane = laneRoom_.find(provider);
-  if (lane == laneRoom_.end() || lane->second == 0)
-    return false; // not enabled here, or busy enough
-  int& used = inFlight_[connectionId];
-  if (used >= providers_.find(provider)->info().mailboxConcurrency)
+  const auto room = laneRoom_.find(provider);
+  if (room == laneRoom_.end() || room->second == 0)
+    return false; // not enabled here, busy enough, or down
+  const auto used = inFlight_.find(connectionId);
+  if (used != inFlight_.end() && used->second >= providers_.find(provider)->info().mailboxConcurrency)
     return false;
-  ++used;
-  --lane->second;
+  ProviderLane& lane = lanes_.at(provider);
+  if (lane.limiter && !lane.limiter->take(connectionId, now))
+    return false;
+  lane.breaker.admits(now);
+  ++inFlight_[connectionId];
+  --room->second;
   return true;
 }
 
@@ -124,42 +132,79 @@ void DeliveryEngine::giveRoom(std::int64_t connectionId) {
     inFlight_.erase(it);
 }
 
-void DeliveryEngine::giveBackUnused(std::vector<std::int64_t> taken, std::span<const DeliveryTask> claimed) {
+void DeliveryEngine::giveBackUnused(std::vector<Taken> taken, std::span<const DeliveryTask> claimed) {
   if (taken.size() == claimed.size())
     return;
   for (const auto& task : claimed)
-    if (const auto used = std::find(taken.begin(), taken.end(), task.connectionId); used != taken.end())
+    if (const auto used = std::find_if(taken.begin(), taken.end(),
+                                       [&](const Taken& one) { return one.connectionId == task.connectionId; });
+        used != taken.end())
       taken.erase(used);
   const std::lock_guard lock(mutex_);
-  for (const std::int64_t connection : taken)
+  for (const auto& [connection, lane] : taken) {
     giveRoom(connection);
+    lane->breaker.unused();
+  }
+}
+
+/// Room at one provider: none while its circuit is open, one for the probe. Under mutex_.
+std::size_t DeliveryEngine::roomAt(ProviderLane& lane, TimeMs now) const {
+  switch (lane.breaker.state()) {
+  case CircuitBreaker::State::halfOpen:
+    return 0;
+  case CircuitBreaker::State::open:
+    return now >= lane.breaker.until() ? 1 : 0;
+  case CircuitBreaker::State::closed:
+    break;
+  }
+  return lane.pool->room();
+}
+
+/// When what the providers' circuits and quotas held back may go, if that is sooner.
+TimeMs DeliveryEngine::nextLook(TimeMs pause) {
+  const TimeMs now = clock_.monotonic();
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, lane] : lanes_) {
+    if (lane.breaker.state() == CircuitBreaker::State::open)
+      pause = std::min(pause, std::max<TimeMs>(lane.breaker.until() - now, 1));
+    if (const auto at = lane.limiter ? lane.limiter->nextTry(now) : std::nullopt) {
+      ++lane.quotaWaits;
+      pause = std::min(pause, *at - now);
+    }
+  }
+  return pause;
 }
 
 void DeliveryEngine::dispatch() {
   nameThread("dispatcher");
   for (;;) {
     std::size_t limit = 0;
+    std::vector<DeliveryTask> handedBack;
+    const TimeMs ticks = clock_.monotonic();
     {
       const std::lock_guard lock(mutex_);
       if (stopping_)
         return;
       due_ = false;
+      handedBack.swap(handedBack_);
       for (auto& [id, lane] : lanes_) {
-        laneRoom_[id] = lane.pool->room();
+        laneRoom_[id] = roomAt(lane, ticks);
         limit += laneRoom_[id];
       }
     }
     TimeMs pause = options_.sweepMs;
     bool failed = false;
-    std::vector<std::int64_t> taken; // room, by connection, of the claim under way
-    if (limit > 0) {
+    std::vector<Taken> taken; // room of the claim under way
+    if (limit > 0 || !handedBack.empty()) {
       try {
+        if (!handedBack.empty())
+          store_.releaseClaims(handedBack);
         limit = std::min(limit, kClaimAtOnce);
         auto claim = store_.claimDeliveries(clock_.now(), limit, options_.leaseMs,
                                             [&](std::int64_t connection, const std::string& provider) {
-                                              if (!takeRoom(connection, provider))
+                                              if (!takeRoom(connection, provider, ticks))
                                                 return false;
-                                              taken.push_back(connection);
+                                              taken.push_back({connection, &lanes_.at(provider)});
                                               return true;
                                             });
         giveBackUnused(std::exchange(taken, {}), claim.tasks);
@@ -180,6 +225,7 @@ void DeliveryEngine::dispatch() {
         pause = 1000;
       }
     }
+    pause = nextLook(pause);
     std::unique_lock lock(mutex_);
     signal_.wait_for(lock, std::chrono::milliseconds(pause), [this, failed] { return stopping_ || (due_ && !failed); });
   }
@@ -200,7 +246,7 @@ PushRequest DeliveryEngine::request(const DeliveryTask& task) const {
   return request;
 }
 
-DeliveryOutcome DeliveryEngine::failure(const DeliveryTask& task, const Failure& failure) {
+DeliveryEngine::Attempt DeliveryEngine::failure(const DeliveryTask& task, const Failure& failure) {
   const TimeMs now = clock_.now();
   auto outcome = outcomeOf(task, DeliveryOutcome::Kind::retry, now);
   outcome.errorCode = failure.code.empty() ? toString(failure.status) : failure.code;
@@ -210,12 +256,12 @@ DeliveryOutcome DeliveryEngine::failure(const DeliveryTask& task, const Failure&
   switch (failure.status) {
   case Status::reauthRequired:
     outcome.kind = DeliveryOutcome::Kind::blocked;
-    return outcome;
+    return {std::move(outcome), failure.status};
   case Status::invalidRequest:
   case Status::permanent:
   case Status::unsupported:
     outcome.kind = DeliveryOutcome::Kind::failed;
-    return outcome;
+    return {std::move(outcome), failure.status};
   case Status::rateLimited: {
     const TimeMs pause = options_.retry.pause(failures, random_.unit(), wished);
     outcome.retryAt = now + pause;
@@ -231,10 +277,10 @@ DeliveryOutcome DeliveryEngine::failure(const DeliveryTask& task, const Failure&
   }
   if (options_.retry.exhausted(task.firstFailureAt, task.entry.time.endUtc, now))
     outcome.kind = DeliveryOutcome::Kind::failed;
-  return outcome;
+  return {std::move(outcome), failure.status};
 }
 
-DeliveryOutcome DeliveryEngine::attempt(Provider& provider, const DeliveryTask& task) {
+DeliveryEngine::Attempt DeliveryEngine::attempt(Provider& provider, const DeliveryTask& task) {
   auto values = connections_.values(task.connectionId);
   CallContext context;
   context.timeout = options_.pushTimeout;
@@ -289,7 +335,48 @@ DeliveryOutcome DeliveryEngine::attempt(Provider& provider, const DeliveryTask& 
     outcome.providerEventId = std::move(done.providerEventId);
   outcome.etag = std::move(done.etag);
   outcome.rendering = std::move(done.rendering);
-  return outcome;
+  return {std::move(outcome), Status::ok};
+}
+
+/// True, and nothing is begun, when the circuit has opened since the task was claimed.
+bool DeliveryEngine::handBack(ProviderLane& lane, const DeliveryTask& task) {
+  if (!lane.circuitOpen)
+    return false;
+  const std::lock_guard lock(mutex_);
+  if (lane.breaker.state() != CircuitBreaker::State::open)
+    return false; // this may be the probe
+  giveRoom(task.connectionId);
+  handedBack_.push_back(task);
+  return true;
+}
+
+/// What the end of a push says about the provider as a whole.
+void DeliveryEngine::judge(ProviderLane& lane, const DeliveryTask& task, Status status) {
+  const bool failed = status == Status::transient || status == Status::deadline;
+  bool changed = false;
+  TimeMs pause = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (status == Status::cancelled || status == Status::internal) { // says nothing about it
+      lane.breaker.unused();
+      return;
+    }
+    const TimeMs now = clock_.monotonic();
+    changed = failed ? lane.breaker.failed(task.connectionId, now) : lane.breaker.answered();
+    lane.circuitOpen = lane.breaker.state() != CircuitBreaker::State::closed;
+    lane.circuitOpenings += failed && changed;
+    pause = lane.breaker.until() - now;
+    if (changed)
+      due_ = true; // to be looked at with other eyes
+  }
+  if (!changed)
+    return;
+  signal_.notify_one();
+  if (failed)
+    logger_.error("a provider does not answer; its deliveries wait, and one at a time asks whether it is back",
+                  {{"provider", task.provider}, {"asked_again_in_ms", std::to_string(pause)}});
+  else
+    logger_.info("a provider answers again", {{"provider", task.provider}});
 }
 
 /// A provider may carry out a write long after we gave up waiting, and so bring back what was removed meanwhile.
@@ -321,10 +408,12 @@ TimeMs DeliveryEngine::doubtLeft(const DeliveryTask& task) {
 }
 
 void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const DeliveryTask& task) {
+  if (handBack(lane, task))
+    return;
   const auto began = std::chrono::steady_clock::now();
-  DeliveryOutcome outcome;
+  Attempt made;
   try {
-    outcome = attempt(provider, task);
+    made = attempt(provider, task);
   } catch (const std::exception& error) { // the worker loop's boundary: one delivery's trouble is its own
     const auto* known = dynamic_cast<const Error*>(&error);
     logger_.error("a delivery failed in an unforeseen way; it is tried again",
@@ -334,8 +423,10 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
                    {"event", task.eventId},
                    {"reason", error.what()},
                    {"detail", known ? known->detail() : ""}});
-    outcome = failure(task, Failure{Status::transient, "internal error", known ? known->code() : "internal", {}});
+    made = failure(task, Failure{Status::internal, "internal error", known ? known->code() : "internal", {}});
   }
+  judge(lane, task, made.status);
+  DeliveryOutcome& outcome = made.outcome;
   if (cancelled_ && outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
     const std::lock_guard lock(mutex_);
     giveRoom(task.connectionId);

@@ -2,8 +2,10 @@
 #include "core/logger.hpp"
 #include "core/provider.hpp"
 #include "core/random.hpp"
+#include "delivery/circuit_breaker.hpp"
 #include "delivery/entry_identity.hpp"
 #include "delivery/outcome_recorder.hpp"
+#include "delivery/rate_limit.hpp"
 #include "delivery/retry_policy.hpp"
 #include "delivery/worker_pool.hpp"
 #include "store/store.hpp"
@@ -31,6 +33,7 @@ struct DeliveryOptions {
   std::chrono::milliseconds pushTimeout{30'000};
   TimeMs sweepMs = 30'000; ///< look for due work this often even if nobody called
   RetryPolicy retry;
+  std::map<std::string, RateLimits> limits; ///< by provider id; a provider that is not named has none
 };
 
 /// Brings calendars into agreement with what the store says they should show (STATES.md). One thread claims due
@@ -56,6 +59,11 @@ class DeliveryEngine {
     Counters counters;
     std::atomic<std::int64_t> pushMicros{0}; ///< sum, for the mean duration
     std::atomic<std::int64_t> pushes{0};
+    std::atomic<bool> circuitOpen{false};         ///< the provider is taken to be down
+    std::atomic<std::int64_t> circuitOpenings{0}; ///< how often that has happened
+    std::atomic<std::int64_t> quotaWaits{0};      ///< looks for work that a quota held back
+    CircuitBreaker breaker;                       ///< under the engine's mutex, as the next one
+    std::unique_ptr<RateLimiter> limiter;         ///< null: no limits
   };
   const EntryIdentity& identity() const { return identity_; }
   /// By provider id; fixed after construction.
@@ -64,18 +72,30 @@ class DeliveryEngine {
  private:
   void dispatch();
   void process(ProviderLane& lane, Provider& provider, const store::DeliveryTask& task);
-  store::DeliveryOutcome attempt(Provider& provider, const store::DeliveryTask& task);
-  store::DeliveryOutcome failure(const store::DeliveryTask& task, const Failure& failure);
+  struct Attempt {
+    store::DeliveryOutcome outcome;
+    Status status = Status::ok; ///< what the provider said
+  };
+  Attempt attempt(Provider& provider, const store::DeliveryTask& task);
+  Attempt failure(const store::DeliveryTask& task, const Failure& failure);
+  bool handBack(ProviderLane& lane, const store::DeliveryTask& task);
+  void judge(ProviderLane& lane, const store::DeliveryTask& task, Status status);
+  TimeMs nextLook(TimeMs pause);
+  std::size_t roomAt(ProviderLane& lane, TimeMs now) const;
   PushRequest request(const store::DeliveryTask& task) const;
   void doubt(const store::DeliveryTask& task);
   void believe(const store::DeliveryTask& task);
   TimeMs doubtLeft(const store::DeliveryTask& task);
   void recorded(const std::vector<store::DeliveryOutcome>& outcomes);
   void closeConnections();
-  bool takeRoom(std::int64_t connectionId, const std::string& provider);
+  bool takeRoom(std::int64_t connectionId, const std::string& provider, TimeMs now);
   void giveRoom(std::int64_t connectionId);
   /// A candidate can go away before its claim is complete; its room must not stay taken.
-  void giveBackUnused(std::vector<std::int64_t> taken, std::span<const store::DeliveryTask> claimed);
+  struct Taken {
+    std::int64_t connectionId;
+    ProviderLane* lane;
+  };
+  void giveBackUnused(std::vector<Taken> taken, std::span<const store::DeliveryTask> claimed);
 
   store::Store& store_;
   Providers& providers_;
@@ -99,6 +119,7 @@ class DeliveryEngine {
   std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection
   std::map<std::string, std::size_t> laneRoom_;    ///< of the claim under way
   std::vector<store::DeliveryTask> cutOff_;        ///< ended by stop() without an outcome
+  std::vector<store::DeliveryTask> handedBack_;    ///< claimed before their provider's circuit opened
   /// By placement and connection: when a write was given up that the provider may still carry out; monotonic.
   std::map<std::pair<std::int64_t, std::int64_t>, TimeMs> doubts_;
   std::thread dispatcher_;

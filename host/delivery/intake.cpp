@@ -11,13 +11,14 @@ namespace {
 constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 64;        ///< events routed in one transaction
 constexpr auto kRetryPause = std::chrono::seconds(1);
-constexpr const char* kDecidedUnder = "decided_under"; ///< policy and directory of the last complete reevaluation
 
 } // namespace
 
 Intake::Intake(store::Store& store, DirectoryCache& directory, std::shared_ptr<const routing::RoutingPolicy> policy,
-               const Clock& clock, Logger& logger)
-    : store_(store), directory_(directory), clock_(clock), logger_(logger), policy_(std::move(policy)) {}
+               const Clock& clock, Logger& logger, Reevaluation::Brake brake)
+    : store_(store), directory_(directory), clock_(clock), logger_(logger), policy_(std::move(policy)),
+      reevaluation_(
+          store, directory, [this] { return this->policy(); }, clock, logger, brake) {}
 
 Intake::~Intake() {
   stop();
@@ -25,15 +26,11 @@ Intake::~Intake() {
 
 void Intake::start() {
   // What was decided under other policies, or before somebody changed, is decided again.
-  if (store_.meta(kDecidedUnder).value_or("") != circumstances())
+  if (reevaluation_.outdated())
     reevaluateAll();
   store_.announcePolicy(policy()->digest());
   store_.onEventsWaiting([this] { readJournalAgain(); });
   thread_ = std::thread([this] { run(); });
-}
-
-std::string Intake::circumstances() const {
-  return policy()->digest() + "/" + std::to_string(store_.directoryVersion());
 }
 
 void Intake::stop() {
@@ -125,16 +122,20 @@ std::shared_ptr<const routing::RoutingPolicy> Intake::policy() const {
 }
 
 void Intake::reevaluateAll() {
-  {
-    const std::lock_guard lock(mutex_);
-    reevaluate_ = true; // a pass that is under way starts again from the beginning
-  }
-  work_.notify_one();
+  reevaluation_.request();
+  wakeRouting();
 }
 
-Intake::Progress Intake::reevaluation() const {
-  const std::lock_guard lock(mutex_);
-  return {reevaluating_ || reevaluate_, reevaluated_};
+Reevaluation::Held Intake::confirmRemovals() {
+  const auto held = reevaluation_.confirmRemovals();
+  wakeRouting();
+  return held;
+}
+
+/// The lock is taken so that the routing thread cannot miss the word between looking and sleeping.
+void Intake::wakeRouting() {
+  { const std::lock_guard lock(mutex_); }
+  work_.notify_one();
 }
 
 void Intake::run() {
@@ -142,8 +143,7 @@ void Intake::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock,
-                 [this] { return stopping_ || !queue_.empty() || journalBehind_ || reevaluate_ || reevaluating_; });
+      work_.wait(lock, [this] { return stopping_ || !queue_.empty() || journalBehind_ || reevaluation_.wanted(); });
       if (stopping_)
         return;
     }
@@ -151,7 +151,7 @@ void Intake::run() {
       if (const auto batch = nextBatch(); !batch.empty())
         route(batch);
       else
-        reevaluateSome();
+        counters_.placementsChanged += reevaluation_.step();
     } catch (const std::exception& error) {
       // Nothing of the batch was stored: it is still in the journal.
       ++counters_.failures;
@@ -280,55 +280,6 @@ void Intake::announce(const std::vector<JournaledEvent>& batch) {
   }
   if (awaited)
     routed_.notify_all();
-}
-
-bool Intake::reevaluateSome() {
-  std::string after;
-  const std::string under = circumstances();
-  {
-    const std::lock_guard lock(mutex_);
-    if (reevaluate_) {
-      reevaluatedUnder_ = under;
-      reevaluate_ = false;
-      reevaluating_ = true;
-      reevaluatedUpTo_.clear();
-      reevaluated_ = 0;
-    }
-    if (!reevaluating_)
-      return false;
-    after = reevaluatedUpTo_;
-  }
-  const TimeMs now = clock_.now();
-  const auto ids = store_.openAppointments(now, after, kBatch);
-  if (!ids.empty()) {
-    for (;;) {
-      const Planner planner(policy(), directory_.current());
-      const auto write = planner.replan(store_.appointmentStates(ids), now);
-      if (write.placements.empty() || store_.applyRouting(write, now)) {
-        counters_.placementsChanged += static_cast<std::int64_t>(write.placements.size());
-        break;
-      }
-    }
-  }
-  const bool complete = ids.size() < kBatch;
-  bool current = false;
-  std::int64_t total = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    total = reevaluated_ += static_cast<std::int64_t>(ids.size());
-    if (complete)
-      reevaluating_ = false;
-    else
-      reevaluatedUpTo_ = ids.back();
-    current = complete && !reevaluate_;
-    after = reevaluatedUnder_;
-  }
-  if (complete)
-    logger_.write(total > 0 ? Logger::Level::info : Logger::Level::debug, "all open appointments were decided again",
-                  {{"appointments", std::to_string(total)}});
-  if (current)
-    store_.setMeta(kDecidedUnder, after);
-  return true;
 }
 
 } // namespace calbridge::delivery

@@ -3,6 +3,7 @@
 #include "core/logger.hpp"
 #include "delivery/directory_cache.hpp"
 #include "delivery/planner.hpp"
+#include "delivery/reevaluation.hpp"
 #include "routing/routing_policy.hpp"
 #include "store/store.hpp"
 
@@ -23,7 +24,7 @@ namespace calbridge::delivery {
 class Intake {
  public:
   Intake(store::Store& store, DirectoryCache& directory, std::shared_ptr<const routing::RoutingPolicy> policy,
-         const Clock& clock, Logger& logger);
+         const Clock& clock, Logger& logger, Reevaluation::Brake brake = {});
   ~Intake();
 
   /// Routes what an earlier run left, and everything accepted from now on.
@@ -49,11 +50,10 @@ class Intake {
   std::shared_ptr<const routing::RoutingPolicy> policy() const;
   /// Decides again about all open appointments in the background (directory changed, operator's resync).
   void reevaluateAll();
-  struct Progress {
-    bool running = false;
-    std::int64_t done = 0;
-  };
-  Progress reevaluation() const;
+  Reevaluation::Progress reevaluation() const { return reevaluation_.progress(); }
+  Reevaluation::Held heldRemovals() const { return reevaluation_.held(); }
+  /// Carries out the removals that the deletion brake held back, in the background; returns how many there were.
+  Reevaluation::Held confirmRemovals();
 
   struct Counters {
     std::atomic<std::int64_t> accepted{0}, duplicates{0}, routed{0}, placementsChanged{0}, failures{0};
@@ -68,9 +68,8 @@ class Intake {
   void routeTogether(const std::vector<JournaledEvent>& batch);
   void giveUp(const JournaledEvent& event, const std::string& reason);
   void announce(const std::vector<JournaledEvent>& batch);
-  bool reevaluateSome();
+  void wakeRouting();
   void readJournalAgain();
-  std::string circumstances() const;
 
   store::Store& store_;
   DirectoryCache& directory_;
@@ -85,12 +84,9 @@ class Intake {
   std::deque<JournaledEvent> queue_;
   bool journalBehind_ = true; ///< the journal holds unrouted events that are not in the queue
   bool stopping_ = false;
-  bool reevaluate_ = false;
-  std::string reevaluatedUpTo_;
-  std::string reevaluatedUnder_;
-  bool reevaluating_ = false;
-  std::int64_t reevaluated_ = 0;
   std::unordered_set<std::int64_t> waitedFor_; ///< positions that somebody waits for
+
+  Reevaluation reevaluation_;
 
   std::unordered_set<std::int64_t> routedFromJournal_; ///< routing thread only: may come out of the queue once more
   std::thread thread_;

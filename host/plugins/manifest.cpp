@@ -31,6 +31,13 @@ constexpr const char* kManifestSchema = R"json({
     "settings_schema": {"type": "object"},
     "concurrent": {"type": "boolean"},
     "mailbox_concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
+    "quota": {
+      "type": "object",
+      "properties": {
+        "per_minute": {"type": "integer", "minimum": 1},
+        "per_account_per_minute": {"type": "integer", "minimum": 1}
+      }
+    },
     "disconnect_url": {"type": "string", "pattern": "^(https://.*)?$"}
   }
 })json";
@@ -106,6 +113,9 @@ Manifest parseManifest(std::string_view text) {
   manifest.egressSettings = strings(document, "egress_settings");
   manifest.concurrent = document.value("concurrent", false);
   manifest.mailboxConcurrency = document.value("mailbox_concurrency", 1);
+  if (const auto quota = document.find("quota"); quota != document.end()) {
+    manifest.quota = {quota->value("per_minute", 0), quota->value("per_account_per_minute", 0)};
+  }
   manifest.disconnectUrl = document.value("disconnect_url", "");
   manifest.settingsSchema = document.value("settings_schema", json{{"type", "object"}});
   try {

@@ -30,6 +30,10 @@ struct Manifest {
   std::vector<std::string> egressSettings;
   bool concurrent = false;
   int mailboxConcurrency = 1;
+  struct Quota {
+    int perMinute = 0;           ///< requests of all accounts together; 0: without a limit
+    int perAccountPerMinute = 0; ///< requests for one account; 0: without a limit
+  } quota;                       ///< what the service allows one application
   std::string disconnectUrl;
   nlohmann::json settingsSchema;
   nlohmann::json document; ///< all of it, unknown fields included

@@ -19,6 +19,9 @@ class Builder {
   Builder(const ProviderSpec& spec, const HostServices& host, std::vector<ProviderProblem>& problems)
       : spec_(spec), host_(host), problems_(problems) {}
 
+  /// After build().
+  const Manifest::Quota& quota() const { return quota_; }
+
   std::unique_ptr<PluginProvider> build(const PluginSearch& search, Libraries& libraries) {
     const auto library = load(search, libraries);
     if (!library) {
@@ -33,6 +36,9 @@ class Builder {
     PluginIdentity identity{spec_.id, manifest.egress};
     for (const std::string& setting : manifest.egressSettings) {
       addEgress(setting, identity.egress);
+    }
+    if (!local_) {
+      quota_ = manifest.quota;
     }
     return problems_.size() == before ? instantiate(library, std::move(identity)) : nullptr;
   }
@@ -71,6 +77,7 @@ class Builder {
       add("/settings/" + setting, "must be https: plain http is accepted for loopback addresses only");
     } else {
       egress.push_back(url->authority());
+      local_ = local_ || url->isLoopback();
     }
   }
 
@@ -109,6 +116,8 @@ class Builder {
   const ProviderSpec& spec_;
   const HostServices& host_;
   std::vector<ProviderProblem>& problems_;
+  bool local_ = false; ///< some setting leads to this machine
+  Manifest::Quota quota_;
 };
 
 } // namespace
@@ -117,8 +126,10 @@ PluginProviders::PluginProviders(const std::vector<ProviderSpec>& specs, const P
                                  const HostServices& host) {
   Libraries libraries;
   for (const ProviderSpec& spec : specs) {
-    if (auto provider = Builder(spec, host, problems_).build(search, libraries); provider) {
+    Builder builder(spec, host, problems_);
+    if (auto provider = builder.build(search, libraries); provider) {
       providers_.push_back(std::move(provider));
+      quotas_[spec.id] = builder.quota();
     }
   }
 }

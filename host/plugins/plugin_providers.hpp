@@ -1,9 +1,11 @@
 #pragma once
 #include "core/provider.hpp"
 #include "plugins/call_services.hpp"
+#include "plugins/manifest.hpp"
 #include "plugins/plugin_provider.hpp"
 #include "plugins/plugin_search.hpp"
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -41,10 +43,14 @@ class PluginProviders final : public Providers {
   std::vector<Provider*> all() const override;
   /// Empty: everything that is enabled works.
   const std::vector<ProviderProblem>& problems() const { return problems_; }
+  /// What their services allow, by provider id. A provider whose settings lead to this machine (a sandbox, a server of
+  /// one's own) is not that service, and has none.
+  const std::map<std::string, Manifest::Quota>& quotas() const { return quotas_; }
 
  private:
   std::vector<std::unique_ptr<PluginProvider>> providers_;
   std::vector<ProviderProblem> problems_;
+  std::map<std::string, Manifest::Quota> quotas_;
 };
 
 } // namespace calbridge::plugins

@@ -20,6 +20,7 @@ class GoogleProvider {
     "capabilities": ["oauth2", "credentials", "delete", "revoke"],
     "concurrent": true,
     "mailbox_concurrency": 4,
+    "quota": {"per_minute": 10000, "per_account_per_minute": 600},
     "egress": ["oauth2.googleapis.com", "www.googleapis.com"],
     "egress_settings": ["token_url", "revoke_url", "api_url"],
     "settings_schema": {

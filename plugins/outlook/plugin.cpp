@@ -19,6 +19,7 @@ class OutlookProvider {
     "capabilities": ["oauth2", "credentials", "delete"],
     "concurrent": true,
     "mailbox_concurrency": 4,
+    "quota": {"per_account_per_minute": 1000},
     "disconnect_url": "https://account.live.com/consent/Manage",
     "egress": ["login.microsoftonline.com", "graph.microsoft.com"],
     "egress_settings": ["authority_url", "api_url"],

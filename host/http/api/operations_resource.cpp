@@ -88,6 +88,8 @@ Response getMetrics(Services& services, const RequestCounters& requests,
                static_cast<double>(intake.failures));
   text.counter("calbridge_placements_changed_total", "Placements that changed.",
                static_cast<double>(intake.placementsChanged));
+  text.gauge("calbridge_removals_held", "Removals that the deletion brake holds back until they are confirmed.",
+             static_cast<double>(services.intake.heldRemovals().removals));
 
   text.family("calbridge_deliveries_total", "counter", "Delivery attempts by provider and outcome.");
   for (const auto& [id, lane] : services.engine.lanes()) {
@@ -100,6 +102,16 @@ Response getMetrics(Services& services, const RequestCounters& requests,
     sample("blocked", lane.counters.blocked);
     sample("failed", lane.counters.failed);
   }
+  text.family("calbridge_provider_circuit_open", "gauge", "1 while a provider is taken to be down.");
+  for (const auto& [id, lane] : services.engine.lanes())
+    text.sample("calbridge_provider_circuit_open", {{"provider", id}}, lane.circuitOpen ? 1 : 0);
+  text.family("calbridge_provider_circuit_openings_total", "counter", "How often a provider was taken to be down.");
+  for (const auto& [id, lane] : services.engine.lanes())
+    text.sample("calbridge_provider_circuit_openings_total", {{"provider", id}},
+                static_cast<double>(lane.circuitOpenings));
+  text.family("calbridge_quota_waits_total", "counter", "Looks for work that a provider's quota held back.");
+  for (const auto& [id, lane] : services.engine.lanes())
+    text.sample("calbridge_quota_waits_total", {{"provider", id}}, static_cast<double>(lane.quotaWaits));
   text.family("calbridge_push_seconds", "summary", "Time that pushes took, by provider.");
   for (const auto& [id, lane] : services.engine.lanes()) {
     text.sample("calbridge_push_seconds_sum", {{"provider", id}}, static_cast<double>(lane.pushMicros) / 1e6);

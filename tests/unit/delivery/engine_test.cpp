@@ -87,6 +87,11 @@ struct Delivering : connections::Fixture {
       REQUIRE(observed.claims.reaches(before + 1));
     }
   }
+  /// Until every push that was claimed has ended.
+  bool idle(const std::string& provider) {
+    look();
+    return eventually([&] { return engine->lanes().at(provider).pool->inFlight() == 0; });
+  }
   bool recorded(std::size_t outcomes) { return observed.recorded.reaches(outcomes); }
   void later(TimeMs ms) {
     clock.advance(ms);
@@ -600,6 +605,73 @@ TEST_CASE("A provider that throws costs its own delivery one try and nothing els
   f.later(kSecond);
   REQUIRE(f.recorded(2));
   CHECK(f.delivery(placement).state == "delivered");
+}
+
+TEST_CASE(
+    "A provider that is down keeps its people's deliveries untouched and is asked one at a time until it is back") {
+  Delivering f;
+  std::vector<store::PlacementRecord> placements;
+  for (int i = 0; i < 60; ++i) {
+    Person person = f.john;
+    person.id = "person-" + std::to_string(i);
+    person.email = person.id + "@example.com";
+    f.store->putPerson(person, {});
+    f.google.account = {"account-" + person.id, person.email};
+    f.connect(f.google, person);
+    placements.push_back(f.place("A-1", person));
+  }
+  std::atomic<bool> up{false};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return up ? Reply(PushReply{"event", "etag", "", ""}) : failing(Status::transient);
+  });
+  f.start();
+  // Those under way when it was noticed have failed; the others wait without an attempt.
+  REQUIRE(f.idle("google"));
+  const auto tried = f.pushes.count();
+  CHECK(tried >= 10);
+  CHECK(tried < 60);
+  REQUIRE(f.recorded(tried));
+  f.look();
+  CHECK(f.pushes.count() == tried);
+  const auto untouched = [&] {
+    return std::count_if(placements.begin(), placements.end(),
+                         [&](const auto& placement) { return f.delivery(placement).attempts == 0; });
+  };
+  CHECK(untouched() == static_cast<std::ptrdiff_t>(60 - tried));
+  CHECK(f.engine->lanes().at("google").circuitOpen);
+
+  f.later(kSecond); // the probe
+  REQUIRE(f.recorded(tried + 1));
+  f.look();
+  CHECK(f.pushes.count() == tried + 1);
+
+  up = true;
+  f.later(2 * kSecond);
+  REQUIRE(f.recorded(60 + tried + 1)); // every one that failed has come once more
+  CHECK_FALSE(f.engine->lanes().at("google").circuitOpen);
+  for (const auto& placement : placements)
+    CHECK(f.delivery(placement).state == "delivered");
+  CHECK(f.log.text().find("a provider answers again") != std::string::npos);
+}
+
+TEST_CASE("A quota is kept, and what it holds back goes as soon as it allows") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 64;
+  f.options.limits["google"] = {.perMinute = 0, .perAccountPerMinute = 100}; // ten at once
+  f.connect(f.google, f.john);
+  for (int i = 0; i < 25; ++i)
+    f.place("A-" + std::to_string(i), f.john);
+  f.start();
+  REQUIRE(f.recorded(10));
+  f.look();
+  CHECK(f.pushes.count() == 10);
+  CHECK(f.engine->lanes().at("google").quotaWaits > 0);
+  f.later(4 * kSecond); // 90 a minute come back: six
+  REQUIRE(f.recorded(16));
+  f.look();
+  CHECK(f.pushes.count() == 16);
+  f.later(kMinute);
+  REQUIRE(f.recorded(25));
 }
 
 TEST_CASE("A feed needs no token, and its entries bear the name of their download") {

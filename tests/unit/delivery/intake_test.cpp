@@ -52,7 +52,10 @@ struct Desk {
   std::unique_ptr<store::Store> open() const {
     return store::openStore("sqlite:" + (folder.path / "test.db").string());
   }
-  void remake() { intake = std::make_unique<Intake>(*observed, *directory, policy, clock, log); }
+  void remake(Reevaluation::Brake brake = {}) {
+    intake.reset();
+    intake = std::make_unique<Intake>(*observed, *directory, policy, clock, log, brake);
+  }
   /// As after the end of the process.
   void restart() {
     intake.reset();
@@ -356,6 +359,77 @@ TEST_CASE("A policy that changed while the host was down is noticed at the start
   desk.intake->start();
   REQUIRE(desk.settled());
   CHECK(eventually([&] { return !desk.has("john"); })); // no such role any more: no entry
+}
+
+TEST_CASE("A policy that would empty calendars has to be confirmed; what it adds is added at once") {
+  constexpr int kAppointments = 40;
+  Desk desk;
+  desk.remake({.share = 0.3, .atLeast = 30});
+  desk.intake->start();
+  for (int i = 0; i < kAppointments; ++i)
+    desk.accept(
+        eventOf("evt-" + std::to_string(i), "appointment.assigned", staffed("sarah"), "A-" + std::to_string(i)));
+  for (int i = 0; i < kAppointments; ++i)
+    REQUIRE(desk.routed("evt-" + std::to_string(i)));
+  REQUIRE(desk.settled());
+  REQUIRE(desk.has("sarah", "A-0"));
+  REQUIRE_FALSE(desk.has("john", "A-0"));
+
+  // Staff fall out of the routes by mistake; customers are let in with the same change.
+  auto policies = booking::shippedPolicies();
+  auto& routes = policies.routing.routes;
+  for (auto& route : routes)
+    if (route.name == "assigned-staff")
+      route.audience = {.kind = AudienceConfig::Kind::people, .path = "customer.id", .role = {}};
+  desk.intake->setPolicy(std::make_shared<const routing::RoutingPolicy>(policies.roles, policies.routing));
+  REQUIRE(desk.settled());
+  CHECK(desk.intake->heldRemovals().removals == kAppointments);
+  for (int i = 0; i < kAppointments; ++i) {
+    CHECK(desk.has("sarah", "A-" + std::to_string(i)));
+    CHECK(desk.has("john", "A-" + std::to_string(i)));
+  }
+  CHECK(desk.log.text().find("--confirm-removals") != std::string::npos);
+
+  SECTION("confirmed, the removals are carried out") {
+    CHECK(desk.intake->confirmRemovals().removals == kAppointments);
+    REQUIRE(desk.settled());
+    for (int i = 0; i < kAppointments; ++i)
+      CHECK_FALSE(desk.has("sarah", "A-" + std::to_string(i)));
+    CHECK(desk.intake->heldRemovals().removals == 0);
+    CHECK(desk.intake->confirmRemovals().removals == 0);
+  }
+  SECTION("with the mistake undone, nothing is held any more and nothing is lost") {
+    desk.intake->setPolicy(shippedPolicy());
+    REQUIRE(desk.settled());
+    CHECK(desk.has("sarah", "A-0"));
+    CHECK(desk.has("sarah", "A-39"));
+  }
+  SECTION("a restart does not forget that it has to be confirmed") {
+    desk.policy = std::make_shared<const routing::RoutingPolicy>(policies.roles, policies.routing);
+    desk.restart();
+    desk.remake({.share = 0.3, .atLeast = 30});
+    desk.intake->start();
+    REQUIRE(desk.settled());
+    CHECK(desk.intake->heldRemovals().removals == kAppointments);
+    CHECK(desk.has("sarah", "A-0"));
+  }
+}
+
+TEST_CASE("A change that removes a usual share needs no confirmation") {
+  Desk desk;
+  desk.remake({.share = 0.3, .atLeast = 30});
+  desk.intake->start();
+  for (int i = 0; i < 20; ++i)
+    desk.accept(
+        eventOf("evt-" + std::to_string(i), "appointment.assigned", staffed("sarah"), "A-" + std::to_string(i)));
+  REQUIRE(desk.routed("evt-19"));
+  REQUIRE(desk.settled());
+  auto policies = booking::shippedPolicies();
+  std::erase_if(policies.routing.routes, [](const auto& route) { return route.name == "assigned-staff"; });
+  desk.intake->setPolicy(std::make_shared<const routing::RoutingPolicy>(policies.roles, policies.routing));
+  REQUIRE(desk.settled());
+  CHECK_FALSE(desk.has("sarah", "A-0"));
+  CHECK(desk.intake->heldRemovals().removals == 0);
 }
 
 TEST_CASE("A person who changes teams gains and loses entries when all is decided again") {
