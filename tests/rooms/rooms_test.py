@@ -48,7 +48,7 @@ LIBRARIES = [
     ("libical/", {"plugin:ics"}),
     ("nlohmann/", set(ROOMS) | {"sdk", "plugin:google", "plugin:outlook", "plugin:ics"}),
 ]
-SYSTEM = {"arpa/inet.h", "fcntl.h", "malloc.h", "poll.h", "pthread.h", "signal.h", "spawn.h", "stdlib.h", "unistd.h", "dlfcn.h",
+SYSTEM = {"arpa/inet.h", "fcntl.h", "linux/futex.h", "malloc.h", "poll.h", "pthread.h", "signal.h", "spawn.h", "stdlib.h", "unistd.h", "dlfcn.h",
           "netinet/in.h", "netinet/tcp.h"}
 C_HEADERS = {"assert.h", "stddef.h", "stdint.h", "stdbool.h", "string.h"}  # abi.h is C11
 
