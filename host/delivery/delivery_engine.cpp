@@ -280,6 +280,12 @@ DeliveryEngine::Attempt DeliveryEngine::failure(const DeliveryTask& task, const 
   return {std::move(outcome), failure.status};
 }
 
+/// To be tried again, but not because the provider is down.
+DeliveryEngine::Attempt DeliveryEngine::answered(Attempt attempt) {
+  attempt.status = Status::ok;
+  return attempt;
+}
+
 DeliveryEngine::Attempt DeliveryEngine::attempt(Provider& provider, const DeliveryTask& task) {
   auto values = connections_.values(task.connectionId);
   CallContext context;
@@ -310,7 +316,7 @@ DeliveryEngine::Attempt DeliveryEngine::attempt(Provider& provider, const Delive
       auto verdict = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
       if (const auto* dead = std::get_if<Failure>(&verdict))
         return failure(task, *dead);
-      return failure(task, Failure{Status::transient, again->message, again->code, {}});
+      return answered(failure(task, Failure{Status::transient, again->message, again->code, {}}));
     }
   }
   if (const auto* problem = std::get_if<Failure>(&reply)) {
@@ -324,10 +330,10 @@ DeliveryEngine::Attempt DeliveryEngine::attempt(Provider& provider, const Delive
   if (task.wanted)
     believe(task);
   else if (const TimeMs left = doubtLeft(task); left > 0)
-    return failure(task,
-                   Failure{Status::transient,
-                           "gone, but an earlier write was given up and may still be carried out; looked for again",
-                           "removal_unconfirmed", std::chrono::milliseconds(left)});
+    return answered(
+        failure(task, Failure{Status::transient,
+                              "gone, but an earlier write was given up and may still be carried out; looked for again",
+                              "removal_unconfirmed", std::chrono::milliseconds(left)}));
   auto& done = std::get<PushReply>(reply);
   auto outcome =
       outcomeOf(task, task.wanted ? DeliveryOutcome::Kind::delivered : DeliveryOutcome::Kind::removed, clock_.now());

@@ -78,6 +78,7 @@ class DeliveryEngine {
   };
   Attempt attempt(Provider& provider, const store::DeliveryTask& task);
   Attempt failure(const store::DeliveryTask& task, const Failure& failure);
+  static Attempt answered(Attempt attempt);
   bool handBack(ProviderLane& lane, const store::DeliveryTask& task);
   void judge(ProviderLane& lane, const store::DeliveryTask& task, Status status);
   TimeMs nextLook(TimeMs pause);
