@@ -8,7 +8,8 @@ namespace calbridge::delivery {
 namespace {
 
 constexpr std::size_t kPage = 64;
-constexpr const char* kDecidedUnder = "decided_under"; ///< policy and directory of the last complete pass
+constexpr const char* kDecidedUnder = "decided_under";    ///< policy and directory of the last complete pass
+constexpr const char* kHeldUnder = "removals_held_under"; ///< the policy under which removals are held back; or nothing
 
 /// Leaves out what takes an entry away.
 void spareRemovals(store::RoutingWrite& write) {
@@ -67,6 +68,7 @@ std::int64_t Reevaluation::step() {
     if (requested_) {
       requested_ = false;
       under_ = now_under;
+      policyOfPass_ = now_under.substr(0, now_under.rfind('/'));
       upTo_.clear();
       weighed_ = {};
       changes_ = 0;
@@ -123,8 +125,10 @@ void Reevaluation::endRound() {
     endPass();
     return;
   }
-  sparing_ = weighed_.removals >= brake_.atLeast &&
-             static_cast<double>(weighed_.removals) > brake_.share * static_cast<double>(weighed_.entries);
+  const bool unusual = weighed_.removals >= brake_.atLeast &&
+                       static_cast<double>(weighed_.removals) > brake_.share * static_cast<double>(weighed_.entries);
+  // What was added since would make the same removals a smaller share.
+  sparing_ = unusual || (weighed_.removals > 0 && store_.meta(kHeldUnder).value_or("") == policyOfPass_);
   upTo_.clear();
   const std::lock_guard lock(mutex_);
   round_ = Round::applying;
@@ -132,6 +136,9 @@ void Reevaluation::endRound() {
 }
 
 void Reevaluation::endPass() {
+  const std::string heldUnder = sparing_ ? policyOfPass_ : "";
+  if (store_.meta(kHeldUnder).value_or("") != heldUnder)
+    store_.setMeta(kHeldUnder, heldUnder);
   if (!sparing_)
     store_.setMeta(kDecidedUnder, under_);
   Held before;

@@ -17,7 +17,9 @@ namespace calbridge::delivery {
 ///
 /// A pass has two rounds. The first only weighs what would change. When it would take away more entries than the brake
 /// allows, the second carries out everything but the removals, says so, and these wait for confirmRemovals(): a slip in
-/// routing.json must not empty everybody's calendar. What the application orders by events is not weighed; it is meant.
+/// routing.json must not empty everybody's calendar. Held under one policy they stay so, over restarts and whatever
+/// else changes, until they are confirmed, another policy comes or nothing is left to remove. What the application
+/// orders by events is not weighed; it is meant.
 class Reevaluation {
  public:
   struct Brake {
@@ -70,6 +72,7 @@ class Reevaluation {
 
   // step()'s thread only
   std::string under_; ///< circumstances of the pass
+  std::string policyOfPass_;
   std::string upTo_;
   Held weighed_;
   std::int64_t changes_ = 0;

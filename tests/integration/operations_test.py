@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Client, Host, InstallationTest, SOURCE, eventually, free_port, main
+from harness import APPOINTMENT, Client, Host, InstallationTest, SOURCE, eventually, free_port, main
 
 
 class Operations(InstallationTest):
@@ -109,6 +109,38 @@ class Operations(InstallationTest):
         self.box.host.process.send_signal(signal.SIGHUP)
         eventually(lambda: "Booked: " in str(self.box.sandbox.entries("google", "john@google.example")),
                    "existing entries get the new wording")
+
+    def test_a_slip_in_the_routes_empties_no_calendar_until_somebody_confirms_it(self):
+        self.box.host.stop()
+        config = os.path.join(self.box.folder, "config")
+        shutil.copytree(os.path.join(SOURCE, "config"), config)
+        self.box.host.options[1] = config
+        self.box.host.options += ["--set", "delivery.deletion_brake.at_least=5"]
+        self.box.host.start()
+        self.assertIn("no removals are held back", self.box.host.run("resync", "--confirm-removals").stdout)
+        self.box.connect("john", "google")
+        last = [self.box.send("order.confirmed", dict(APPOINTMENT, id=f"A-{i}")) for i in range(8)][-1]
+        self.box.settled(last)
+        eventually(lambda: len(self.box.sandbox.entries("google", "john@google.example")) == 8, "John has all eight")
+        routes = os.path.join(config, "routing.json")
+        with open(routes) as file:
+            good = file.read()
+        with open(routes, "w") as file:
+            file.write(good.replace('"audience": "customer"', '"audience": { "role": "admin" }', 1))
+        self.box.host.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "calbridge_removals_held 8\n" in self.box.app("GET", "/metrics").body, "all eight are held back")
+        self.assertIn("calbridge resync --confirm-removals", self.box.host.log())
+        self.assertEqual(len(self.box.sandbox.entries("google", "john@google.example")), 8)
+
+        # A second look, after a restart, holds them just the same.
+        self.box.host.stop()
+        self.box.host.start()
+        eventually(lambda: "calbridge_removals_held 8\n" in self.box.app("GET", "/metrics").body, "they are held again")
+        self.assertEqual(len(self.box.sandbox.entries("google", "john@google.example")), 8)
+
+        self.assertIn("8 of 8 open entries are removed now", self.box.host.run("resync", "--confirm-removals").stdout)
+        eventually(lambda: not self.box.sandbox.entries("google", "john@google.example"), "the entries go away")
+        eventually(lambda: "calbridge_removals_held 0\n" in self.box.app("GET", "/metrics").body, "nothing is held any more")
 
     def test_explain_says_who_gets_what_and_changes_nothing(self):
         path = os.path.join(self.box.folder, "event.json")
