@@ -138,7 +138,7 @@ class Operations(InstallationTest):
         eventually(lambda: "calbridge_removals_held 8\n" in self.box.app("GET", "/metrics").body, "they are held again")
         self.assertEqual(len(self.box.sandbox.entries("google", "john@google.example")), 8)
 
-        self.assertIn("8 of 8 open entries are removed now", self.box.host.run("resync", "--confirm-removals").stdout)
+        self.assertIn("8 of 16 open entries are removed now", self.box.host.run("resync", "--confirm-removals").stdout)
         eventually(lambda: not self.box.sandbox.entries("google", "john@google.example"), "the entries go away")
         eventually(lambda: "calbridge_removals_held 0\n" in self.box.app("GET", "/metrics").body, "nothing is held any more")
 
