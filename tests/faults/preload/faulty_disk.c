@@ -24,11 +24,13 @@ enum Control {
   kWriteError, // errno of every write; 0: none
   kSyncError,
   kOpenError, // errno of every opening for writing
-  kKeepSynced, // after each sync the file is copied: what would survive a power failure
+  kKeepSynced, // what is synced is copied to a twin of the file: what would survive a power failure
   kWrites,     // counted
   kSyncs,
   kFields
 };
+
+enum { kRanges = 4096 };
 
 static volatile int64_t* control;
 static const char *files, *shared;
@@ -67,40 +69,85 @@ static int isKill(enum Control countdown) {
   return control[countdown] > 0 && --control[countdown] == 0;
 }
 
-ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
-  static ssize_t (*real)(int, const void*, size_t, off64_t);
-  if (!real)
-    real = (ssize_t(*)(int, const void*, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+/// What was written to a file since its last sync. Only one thread writes to a database.
+struct Written {
   char path[PATH_MAX];
-  if (onDisk(fd, path)) {
-    ++control[kWrites];
-    if (isKill(kWritesUntilKill)) {
-      if (control[kTorn])
-        real(fd, data, size / 2, offset);
-      kill(getpid(), SIGKILL);
-      pause();
-    }
-    if (control[kWriteError]) {
-      errno = (int)control[kWriteError];
-      return -1;
-    }
+  int count;
+  off64_t from[kRanges], to[kRanges];
+};
+
+static struct Written* writtenTo(const char* path) {
+  static struct Written all[4];
+  for (int i = 0; i < 4; ++i) {
+    if (!all[i].path[0])
+      snprintf(all[i].path, sizeof all[i].path, "%s", path);
+    if (strcmp(all[i].path, path) == 0)
+      return &all[i];
   }
-  return real(fd, data, size, offset);
+  abort();
 }
 
-/// Copies the file beside the control file, complete or not at all.
+static void note(const char* path, off64_t from, off64_t to) {
+  struct Written* written = writtenTo(path);
+  int last = written->count - 1;
+  if (last >= 0 && written->to[last] == from)
+    written->to[last] = to;
+  else if (written->count < kRanges) {
+    written->from[written->count] = from;
+    written->to[written->count++] = to;
+  } else { // too many: all between them as well
+    for (int i = 0; i < kRanges; ++i) {
+      from = written->from[i] < from ? written->from[i] : from;
+      to = written->to[i] > to ? written->to[i] : to;
+    }
+    written->from[0] = from, written->to[0] = to, written->count = 1;
+  }
+}
+
+static ssize_t (*realWrite)(int, const void*, size_t, off64_t);
+
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t offset) {
+  if (!realWrite)
+    realWrite = (ssize_t(*)(int, const void*, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+  char path[PATH_MAX];
+  if (!onDisk(fd, path))
+    return realWrite(fd, data, size, offset);
+  ++control[kWrites];
+  if (isKill(kWritesUntilKill)) {
+    if (control[kTorn])
+      realWrite(fd, data, size / 2, offset);
+    kill(getpid(), SIGKILL);
+    pause();
+  }
+  if (control[kWriteError]) {
+    errno = (int)control[kWriteError];
+    return -1;
+  }
+  note(path, offset, offset + (off64_t)size);
+  return realWrite(fd, data, size, offset);
+}
+
+/// Copies what was written since the last sync to the file's twin beside the control file: that is on the disk now.
 static void keep(int fd, const char* path) {
-  char made[PATH_MAX + 32], temporary[PATH_MAX + 64];
-  snprintf(made, sizeof made, "%s.%s", shared, strrchr(path, '/') + 1);
-  snprintf(temporary, sizeof temporary, "%s.new", made);
-  int out = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  char block[65536];
-  ssize_t size;
-  for (off_t at = 0; (size = pread(fd, block, sizeof block, at)) > 0; at += size)
-    if (write(out, block, (size_t)size) != size)
-      abort();
+  char twin[PATH_MAX + 32], block[4096];
+  snprintf(twin, sizeof twin, "%s.%s", shared, strrchr(path, '/') + 1);
+  int out = open(twin, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  struct stat info;
+  fstat(fd, &info);
+  struct Written* written = writtenTo(path);
+  for (int i = 0; i < written->count; ++i) {
+    off64_t at = written->from[i], end = written->to[i] < info.st_size ? written->to[i] : info.st_size;
+    while (at < end) {
+      size_t size = end - at < (off64_t)sizeof block ? (size_t)(end - at) : sizeof block;
+      if (pread(fd, block, size, at) != (ssize_t)size || realWrite(out, block, size, at) != (ssize_t)size)
+        abort();
+      at += (off64_t)size;
+    }
+  }
+  written->count = 0;
+  if (ftruncate(out, info.st_size) != 0)
+    abort();
   close(out);
-  rename(temporary, made);
 }
 
 static int synced(const char* name, int fd) {
@@ -114,6 +161,7 @@ static int synced(const char* name, int fd) {
     pause();
   }
   if (control[kSyncError]) {
+    writtenTo(path)->count = 0; // the kernel takes these pages for clean now: they are never written, unless changed again
     errno = (int)control[kSyncError];
     return -1;
   }
@@ -121,6 +169,10 @@ static int synced(const char* name, int fd) {
   if (result == 0 && control[kKeepSynced])
     keep(fd, path);
   return result;
+}
+
+ssize_t pwrite(int fd, const void* data, size_t size, off_t offset) {
+  return pwrite64(fd, data, size, offset);
 }
 
 int fdatasync(int fd) {
