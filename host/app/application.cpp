@@ -33,18 +33,27 @@ delivery::DeliveryOptions deliveryOptions(const Configuration& configuration,
   return options;
 }
 
-std::vector<std::string> listenTexts(const ServerConfig& config) {
+std::vector<std::string> textsOf(const std::vector<ListenAddress>& addresses) {
   std::vector<std::string> texts;
-  for (const auto& address : config.listen) {
+  for (const auto& address : addresses) {
     const bool v6 = address.host.find(':') != std::string::npos;
     texts.push_back((v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port));
   }
   return texts;
 }
 
-http::ServerOptions serverOptions(const ServerConfig& config) {
+std::shared_ptr<http::TlsIdentity> tlsIdentity(const ServerTlsConfig& config, Logger& logger, const Clock& clock) {
+  if (config.certificateFile.empty())
+    return nullptr;
+  return std::make_shared<http::TlsIdentity>(config.certificateFile, config.keyFile, logger, clock);
+}
+
+http::ServerOptions serverOptions(const ServerConfig& config, std::shared_ptr<http::TlsIdentity> tls) {
   http::ServerOptions options;
-  options.listen = listenTexts(config);
+  options.listen = textsOf(config.listen);
+  options.tls = std::move(tls);
+  options.listenPlain = textsOf(config.tls.plainListen);
+  options.trustedProxies = config.trustedProxies;
   options.maxConnections = static_cast<std::size_t>(config.maxConnections);
   options.maxConnectionsPerAddress = static_cast<std::size_t>(config.maxConnectionsPerAddress);
   options.headerTimeout = config.headerDeadline;
@@ -113,9 +122,10 @@ Application::Application(Configuration configuration, std::filesystem::path conf
       logger_.warning("a provider is not configured; everything else works",
                       {{"provider", provider->info().id}, {"missing", missing}});
     }
+  tls_ = tlsIdentity(configuration_.server.tls, logger_, clock_);
   server_ = std::make_unique<http::Server>(
-      serverOptions(configuration_.server), [this](http::Request& request) { return api_->handle(request); }, logger_,
-      clock_);
+      serverOptions(configuration_.server, tls_), [this](http::Request& request) { return api_->handle(request); },
+      logger_, clock_);
 }
 
 Application::~Application() {
@@ -138,7 +148,8 @@ http::Services Application::services() {
 
 void Application::start() {
   server_->listen(); // first: a port that is taken must leave nothing behind
-  services_.site.listenOrigins = http::listenOrigins(listenTexts(configuration_.server), server_->ports());
+  services_.site.listenOrigins =
+      http::listenOrigins(textsOf(configuration_.server.listen), server_->ports(), tls_ != nullptr);
   api_ = std::make_unique<http::Api>(services_, bulk_, [this] { return server_->connections(); });
   server_->start();
   intake_.start();
@@ -158,6 +169,11 @@ void Application::stop() {
   bulk_.stop();
   intake_.stop();
   engine_.stop();
+}
+
+void Application::reloadCertificate() {
+  if (tls_)
+    tls_->reload();
 }
 
 void Application::reloadPolicies() {

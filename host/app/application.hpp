@@ -11,6 +11,7 @@
 #include "delivery/intake.hpp"
 #include "http/api/api.hpp"
 #include "http/edge/server.hpp"
+#include "http/edge/tls.hpp"
 #include "net/poco_http_client.hpp"
 #include "plugins/plugin_providers.hpp"
 #include "store/store.hpp"
@@ -37,6 +38,10 @@ class Application {
   /// Takes the roles and routes as they are in the files now; keeps the old ones, with the reason in the log, when the
   /// new ones have an error.
   void reloadPolicies();
+  /// Reads the TLS certificate and its key again; keeps the former ones, with the reason in the log, when something is
+  /// wrong with the new ones. Nothing without server.tls.
+  void reloadCertificate();
+  /// The ports really listened on: those of server.listen, then those of server.tls.plain_listen.
   std::vector<std::uint16_t> ports() const { return server_->ports(); }
   const Configuration& configuration() const { return configuration_; }
 
@@ -62,6 +67,7 @@ class Application {
   http::Services services_;
   http::PasswordHasher passwords_;
   std::unique_ptr<http::Api> api_;
+  std::shared_ptr<http::TlsIdentity> tls_; ///< null: plain HTTP
   std::unique_ptr<http::Server> server_;
   HostControl control_;
   std::unique_ptr<ControlSocket> controlSocket_;

@@ -29,11 +29,13 @@ sigset_t hostSignals() {
 std::string addressesOf(const Application& application) {
   std::string text;
   const auto ports = application.ports();
+  const auto& server = application.configuration().server;
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    const auto& host = application.configuration().server.listen[i].host;
+    const bool main = i < server.listen.size();
+    const auto& host = main ? server.listen[i].host : server.tls.plainListen[i - server.listen.size()].host;
     text += (text.empty() ? "" : " ");
-    text +=
-        "http://" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(ports[i]);
+    text += (main && !server.tls.certificateFile.empty() ? "https://" : "http://") +
+            (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(ports[i]);
   }
   return text;
 }
@@ -78,6 +80,7 @@ int HostProgram::serve(const ConfigurationSource& source) {
     int signal = 0;
     sigwait(&signals, &signal);
     if (signal == SIGHUP) {
+      application.reloadCertificate();
       application.reloadPolicies();
       continue;
     }

@@ -88,7 +88,12 @@ void warnAboutUrls(const Configuration& configuration, const std::string& file, 
     if (url.starts_with("http://") && !isLoopbackUrl(url))
       warnings.push_back({file, "server." + key +
                                     " is plain http beyond this machine: passwords and cookies can be "
-                                    "read on the way; put a TLS proxy in front and write https://"});
+                                    "read on the way; put a TLS proxy in front or set server.tls, and write "
+                                    "https://"});
+  if (!server.tls.certificateFile.empty() && server.publicUrl.starts_with("http://"))
+    warnings.push_back({file,
+                        "server.tls is set, but server.public_url is plain http: links and redirect URIs lead to a "
+                        "port that does not answer them, and cookies are not marked Secure; write https://"});
 }
 
 } // namespace
@@ -110,7 +115,7 @@ LoadedConfiguration loadConfiguration(const ConfigurationSource& source) {
     host.adopt("providers", Document("calbridge.json", std::string(embeddedDefaults()), none));
     applyOverrides(host, source.overrides, problems);
     checkDocument(host, "calbridge", problems);
-    readHost(host, configuration, problems);
+    readHost(host, configuration, problems, loaded.warnings);
     sortFrom(problems, begin);
   }
   const Environment environment =

@@ -1,5 +1,6 @@
 #include "config/addresses.hpp"
 #include "config/readers.hpp"
+#include "core/certificate_files.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +17,7 @@ const nlohmann::json& section(const nlohmann::json& value, const char* key) {
 
 std::chrono::milliseconds seconds(const nlohmann::json& object, const char* key, std::chrono::milliseconds otherwise) {
   const double value = valueOr<double>(object, key, -1.0);
-  return value < 0 || value > 1e9 ? otherwise
-                                  : std::chrono::milliseconds(std::llround(value * 1000.0));
+  return value < 0 || value > 1e9 ? otherwise : std::chrono::milliseconds(std::llround(value * 1000.0));
 }
 
 std::string originAt(const Document& document, const nlohmann::json& value, const std::string& pointer,
@@ -31,25 +31,81 @@ std::string originAt(const Document& document, const nlohmann::json& value, cons
   return origin.value_or("");
 }
 
-void readServer(const Document& document, ServerConfig& server, Problems& problems) {
-  const nlohmann::json& json = section(document.value(), "server");
-  if (const auto it = json.find("listen"); it != json.end() && it->is_array()) {
-    for (std::size_t i = 0; i < it->size(); ++i) {
-      std::string why;
-      if (!(*it)[i].is_string())
-        continue;
-      const auto address = parseListenAddress((*it)[i].get_ref<const std::string&>(), why);
-      const bool twice = address && address->port != 0 &&
-                         std::find(server.listen.begin(), server.listen.end(), *address) != server.listen.end();
-      if (!address || twice)
-        problems.push_back({document.where("/server/listen/" + std::to_string(i)),
-                            twice ? "the host would listen on this address twice" : why});
-      else
-        server.listen.push_back(*address);
-    }
-  } else {
-    server.listen = {{"127.0.0.1", 8000}, {"127.0.0.1", 3000}};
+/// Why the host does not listen there; empty: it does.
+std::string complainAboutListening(const ListenAddress& address, const ServerConfig& server, bool plain) {
+  const auto among = [&](const std::vector<ListenAddress>& list) {
+    return std::find(list.begin(), list.end(), address) != list.end();
+  };
+  if (address.port != 0 && (among(server.listen) || among(server.tls.plainListen)))
+    return "the host would listen on this address twice";
+  const bool v6 = address.host.find(':') != std::string::npos;
+  if (plain && !isLoopbackUrl("http://" + (v6 ? "[" + address.host + "]" : address.host)))
+    return "without TLS the host listens on this machine's own addresses only, such as 127.0.0.1";
+  return {};
+}
+
+void readAddresses(const Document& document, const nlohmann::json& list, bool plain, ServerConfig& server,
+                   Problems& problems) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    std::string why;
+    if (!list[i].is_string())
+      continue;
+    const auto address = parseListenAddress(list[i].get_ref<const std::string&>(), why);
+    if (address)
+      why = complainAboutListening(*address, server, plain);
+    if (!why.empty())
+      problems.push_back(
+          {document.where((plain ? "/server/tls/plain_listen/" : "/server/listen/") + std::to_string(i)), why});
+    else
+      (plain ? server.tls.plainListen : server.listen).push_back(*address);
   }
+}
+
+void readTls(const Document& document, ServerConfig& server, Problems& problems, Problems& warnings) {
+  const nlohmann::json& json = section(section(document.value(), "server"), "tls");
+  auto& tls = server.tls;
+  tls.certificateFile = valueOr<std::string>(json, "certificate_file", "");
+  tls.keyFile = valueOr<std::string>(json, "key_file", "");
+  if (const auto it = json.find("plain_listen"); it != json.end() && it->is_array())
+    readAddresses(document, *it, true, server, problems);
+  if (tls.certificateFile.empty() || tls.keyFile.empty())
+    return; // the schema wants both, and says so
+  const auto read = readServerCertificate(tls.certificateFile, tls.keyFile, SystemClock().now());
+  const auto tell = [&](const std::vector<CertificateComplaint>& complaints, Problems& into) {
+    for (const auto& complaint : complaints)
+      into.push_back(
+          {document.where(complaint.about == CertificateComplaint::About::key ? "/server/tls/key_file"
+                                                                              : "/server/tls/certificate_file"),
+           complaint.message});
+  };
+  tell(read.problems, problems);
+  tell(read.warnings, warnings);
+}
+
+void readProxies(const Document& document, ServerConfig& server, Problems& problems) {
+  const nlohmann::json& json = section(document.value(), "server");
+  const auto it = json.find("trusted_proxies");
+  if (it == json.end() || !it->is_array())
+    return;
+  for (std::size_t i = 0; i < it->size(); ++i) {
+    std::string why;
+    if (!(*it)[i].is_string())
+      continue;
+    if (auto range = AddressRange::parse((*it)[i].get_ref<const std::string&>(), why))
+      server.trustedProxies.push_back(*range);
+    else
+      problems.push_back({document.where("/server/trusted_proxies/" + std::to_string(i)), why});
+  }
+}
+
+void readServer(const Document& document, ServerConfig& server, Problems& problems, Problems& warnings) {
+  const nlohmann::json& json = section(document.value(), "server");
+  if (const auto it = json.find("listen"); it != json.end() && it->is_array())
+    readAddresses(document, *it, false, server, problems);
+  else
+    server.listen = {{"127.0.0.1", 8000}, {"127.0.0.1", 3000}};
+  readTls(document, server, problems, warnings);
+  readProxies(document, server, problems);
   server.publicUrl = originAt(document, json.contains("public_url") ? json["public_url"] : "http://localhost:8000",
                               "/server/public_url", problems);
   server.frontendUrl =
@@ -148,9 +204,9 @@ void readDelivery(const Document& document, DeliveryConfig& delivery, Problems& 
 
 } // namespace
 
-void readHost(const Document& document, Configuration& into, Problems& problems) {
+void readHost(const Document& document, Configuration& into, Problems& problems, Problems& warnings) {
   const nlohmann::json& root = document.value();
-  readServer(document, into.server, problems);
+  readServer(document, into.server, problems, warnings);
   std::string why;
   const nlohmann::json& storageJson = section(root, "storage");
   const std::string url = valueOr<std::string>(storageJson, "url", "sqlite:var/calbridge.db");

@@ -10,7 +10,7 @@ namespace calbridge {
 /// The three readers turn a document into structs and report what a schema cannot say. They are given documents that
 /// may violate their schema (which is reported elsewhere) and then use defaults, so that all problems come out in one
 /// go.
-void readHost(const Document& document, Configuration& into, Problems& problems);
+void readHost(const Document& document, Configuration& into, Problems& problems, Problems& warnings);
 /// `providers` null: calbridge.json could not be read, so that nothing can be said about them; likewise `roles`.
 RolesConfig readRoles(const Document& document, const std::vector<std::string>* providers, Problems& problems);
 RoutingConfig readRouting(const Document& document, const RolesConfig* roles, Problems& problems);

@@ -1,4 +1,6 @@
 #pragma once
+#include "core/address_range.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -14,8 +16,17 @@ struct ListenAddress {
   bool operator==(const ListenAddress&) const = default;
 };
 
+/// TLS on the listeners.
+struct ServerTlsConfig {
+  std::string certificateFile;            ///< PEM, the host's own certificate first; empty: no TLS
+  std::string keyFile;                    ///< PEM
+  std::vector<ListenAddress> plainListen; ///< loopback addresses without TLS, beside the others
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;
+  ServerTlsConfig tls;
+  std::vector<AddressRange> trustedProxies;
   std::string publicUrl;                   ///< http(s)://host[:port], no slash at the end
   std::string frontendUrl;                 ///< same form
   std::vector<std::string> allowedOrigins; ///< same form

@@ -169,6 +169,18 @@ TEST_CASE("--set overrides one value, as JSON or else as a string") {
   CHECK(configuration.server.allowedOrigins == std::vector<std::string>{"http://localhost:8000"});
 }
 
+TEST_CASE("TLS and trusted proxies are off until they are configured") {
+  auto source = shipped();
+  CHECK(load(source).server.tls.certificateFile.empty());
+  CHECK(load(source).server.trustedProxies.empty());
+  source.overrides = {R"(server.trusted_proxies=["127.0.0.1", "10.0.0.0/8", "::1"])"};
+  const auto proxies = load(source).server.trustedProxies;
+  CHECK(proxies.size() == 3);
+  CHECK(contains(proxies, IpAddress::parse("10.1.2.3").value()));
+  CHECK(contains(proxies, IpAddress::parse("::1").value()));
+  CHECK_FALSE(contains(proxies, IpAddress::parse("192.0.2.1").value()));
+}
+
 TEST_CASE("the last of several overrides of one value wins") {
   auto source = shipped();
   source.overrides = {"logging.level=debug", "logging.level=error"};
