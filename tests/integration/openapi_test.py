@@ -452,6 +452,42 @@ class Document(InstallationTest):
         self.assertEqual(omar("DELETE", "/api/session/").status, 204)
         self.assertEqual(john("GET", "/api/session/").status, 200, "one log-out is nobody else's")
 
+    def test_no_identifier_of_somebody_elses_leads_anywhere_on_any_path(self):
+        """Every operation with a parameter in its path, with every identifier of john's and ada's things in it: omar gets
+        what he gets for one that never was. Made from the document alone; a route with a body needs one in `bodies`."""
+        box, bodies = self.box, {("patch", "/api/calendar/events/{id}/"): {"title": "Mine"}}
+        john = box.connect("john", "google")
+        _, feed = box.connect_feed("john")
+        event = box.send("order.confirmed")
+        box.settled(event)
+        delivered = box.receipt(event)["deliveries"][0]
+        own = {"title": "Secret of john", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "UTC"}
+        ada = box.login("ada")
+        identifiers = {APPOINTMENT["id"], event, "john", "ada", delivered["provider_event_id"],
+                       john("POST", "/api/calendar/events/", own).json["id"],
+                       ada("POST", "/api/calendar/sync-bulk/", {"people": ["john"]}).json["job"]}
+        self.assertTrue(all(identifiers), identifiers)
+        omar, asked = box.login("omar"), 0
+        for (method, path), operation in operations(self.document):
+            objects = [name for name in re.findall(r"\{(\w+)\}", path) if name != "provider"]
+            if not objects:
+                continue
+            app_or_admin = path in ADMINS_ONLY or any("appKey" in s for s in operation["security"])
+            for identifier in sorted(identifiers):
+                def answer(id):
+                    target = filled(path, provider="google", **{name: id for name in objects})
+                    got = self.check((method, path), omar(method.upper(), target, bodies.get((method, path))))
+                    return got.status, got.body.replace(id, "ID")
+                with self.subTest(operation=f"{method.upper()} {path}", identifier=identifier):
+                    self.assertEqual(answer(identifier), answer("never-was"), "the answer does not tell that there is one")
+                    self.assertEqual(answer(identifier)[0], 403 if app_or_admin else 404)
+                    asked += 1
+        self.assertGreaterEqual(asked, 7 * len(identifiers))
+        titles = [e["title"] for e in john("GET", "/api/calendar/events/").json["events"]]
+        self.assertIn("Secret of john", titles)
+        self.assertEqual(self.anyone("GET", feed).status, 200)
+        self.assertEqual(box.app("GET", "/api/people/john/").status, 200)
+
 
 if __name__ == "__main__":
     main()
