@@ -1,5 +1,6 @@
 #include "http/edge/request_reader.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <cstring>
 #include <limits>
@@ -338,7 +339,8 @@ RequestReader::State RequestReader::refuse(int status, const char* code, const c
 RequestReader::State RequestReader::refuse(const Parser::Ec& ec) {
   std::string_view line(buffer_.data() + begin_, end_ - begin_);
   line = line.substr(0, line.find('\r'));
-  bool versioned = line.size() > 9 && line.substr(line.size() - 9, 6) == " HTTP/" && line[line.size() - 2] == '.';
+  bool versioned = line.size() > 9 && line.substr(line.size() - 9, 6) == " HTTP/" && line[line.size() - 2] == '.' &&
+                   std::count(line.begin(), line.end(), ' ') == 2;
   if (ec == BeastError::bad_version && inHead_ && versioned)
     return refuse(505, "unsupported_version", "the request is neither of HTTP version 1.1 nor 1.0");
   if (ec == BeastError::header_limit)

@@ -44,6 +44,7 @@ TEST_CASE("a malformed request gets one 4xx as problem+json, the connection ends
       {"space before the colon", "GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400},
       {"no colon", "GET / HTTP/1.1\r\n" + kHost + "nonsense\r\n\r\n", 400},
       {"TLS hello", std::string("\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 11), 400},
+      {"a blank in the target", "GET /a b HTTP/1.1\r\n" + kHost + "\r\n", 400},
       {"no version", "GET /\r\n\r\n", 400},
       {"HTTP/2.0", "PRI * HTTP/2.0\r\n\r\n", 505},
       {"HTTP/1.2", "GET / HTTP/1.2\r\n" + kHost + "\r\n", 505},

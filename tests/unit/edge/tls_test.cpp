@@ -194,6 +194,19 @@ TEST_CASE("broken new files leave the former certificate in use, with one reason
   CHECK(count(server.logger.text(), "the former one stays") == 1);
 }
 
+TEST_CASE("a certificate that is not valid now is used all the same, with a warning") {
+  TlsEdge server;
+  const auto reloadedAfter = [&](std::chrono::milliseconds time) {
+    server.clock.advance(time);
+    CHECK(server.identity->reload());
+    CHECK(nameShownAt(server.port()) == "first.example");
+    return server.logger.text();
+  };
+  CHECK_THAT(reloadedAfter(0ms), Contains("expires at 2026-05-28T21:26:40Z"));
+  CHECK_THAT(reloadedAfter(2h), Contains("has expired at 2026-05-28T21:26:40Z"));
+  CHECK_THAT(reloadedAfter(-5h), Contains("is not valid before 2026-05-28T19:26:40Z"));
+}
+
 TEST_CASE("files that cannot be served with are an error at the start that names the file and what to do") {
   testing::TemporaryFolder folder;
   const auto certificate = folder.path / "certificate.pem", key = folder.path / "key.pem";
