@@ -43,7 +43,9 @@ DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connec
     auto& lane = lanes_[provider->info().id];
     lane.pool = std::make_unique<WorkerPool>(
         provider->info().id, options.maxInFlight,
-        [this, &lane, provider](const DeliveryTask& task) { process(lane, *provider, task); });
+        [this, &lane, provider](const DeliveryTask& task) { process(lane, *provider, task); },
+        std::chrono::milliseconds(options_.leaseMs) - options_.pushTimeout,
+        [this](const DeliveryTask& task) { giveBack(task); });
     if (const auto limits = options_.limits.find(provider->info().id);
         limits != options_.limits.end() && (limits->second.perMinute > 0 || limits->second.perAccountPerMinute > 0))
       lane.limiter = std::make_unique<RateLimiter>(limits->second, clock.monotonic());
@@ -383,6 +385,20 @@ void DeliveryEngine::judge(ProviderLane& lane, const DeliveryTask& task, Status 
                   {{"provider", task.provider}, {"asked_again_in_ms", std::to_string(pause)}});
   else
     logger_.info("a provider answers again", {{"provider", task.provider}});
+}
+
+/// It waited so long for a thread that its lease would end before the push: what is wanted may be newer by now.
+void DeliveryEngine::giveBack(const DeliveryTask& task) {
+  {
+    const std::lock_guard lock(mutex_);
+    giveRoom(task.connectionId);
+  }
+  try {
+    store_.releaseClaims({&task, 1});
+  } catch (const Error& error) { // the lease runs out by itself
+    logger_.warning("a claim could not be given back", {{"reason", error.what()}});
+  }
+  wake();
 }
 
 /// A provider may carry out a write long after we gave up waiting, and so bring back what was removed meanwhile.

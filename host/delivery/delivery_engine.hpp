@@ -84,6 +84,7 @@ class DeliveryEngine {
   TimeMs nextLook(TimeMs pause);
   std::size_t roomAt(ProviderLane& lane, TimeMs now) const;
   PushRequest request(const store::DeliveryTask& task) const;
+  void giveBack(const store::DeliveryTask& task);
   void doubt(const store::DeliveryTask& task);
   void believe(const store::DeliveryTask& task);
   TimeMs doubtLeft(const store::DeliveryTask& task);

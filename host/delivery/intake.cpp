@@ -59,7 +59,15 @@ std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events,
     parsed.push_back(std::move(event));
   }
 
-  const auto acceptances = store_.acceptEvents(rows, now);
+  std::vector<store::Acceptance> acceptances;
+  try {
+    acceptances = store_.acceptEvents(rows, now);
+  } catch (const Error& error) {
+    // The answer to a commit can get lost: then they are stored, nobody was told, and only the journal knows.
+    if (error.code() == "store_unavailable")
+      readJournalAgain();
+    throw;
+  }
   std::vector<Accepted> answer;
   answer.reserve(acceptances.size());
   for (std::size_t i = 0; i < acceptances.size(); ++i) {

@@ -19,8 +19,8 @@ constexpr double kFade = 0.02;
 
 } // namespace
 
-WorkerPool::WorkerPool(std::string name, std::size_t limit, Work work)
-    : name_(std::move(name)), limit_(limit), work_(std::move(work)) {}
+WorkerPool::WorkerPool(std::string name, std::size_t limit, Work work, Duration patience, Work late)
+    : name_(std::move(name)), limit_(limit), work_(std::move(work)), patience_(patience), late_(std::move(late)) {}
 
 WorkerPool::~WorkerPool() {
   close();
@@ -64,8 +64,9 @@ void WorkerPool::spawnIfWorthwhile() {
 void WorkerPool::submit(std::vector<store::DeliveryTask> tasks) {
   {
     const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
     for (auto& task : tasks)
-      queue_.push_back(std::move(task));
+      queue_.push_back({std::move(task), now});
     spawnIfWorthwhile();
   }
   ready_.notify_one(); // whoever takes a task wakes the next one: all at once would only queue up for the mutex
@@ -77,7 +78,7 @@ void WorkerPool::run() {
   for (;;) {
     if (!ready_.wait_for(lock, kIdleTime, [this] { return stopping_ || !queue_.empty(); }) || stopping_)
       break;
-    const store::DeliveryTask task = std::move(queue_.front());
+    const Waiting next = std::move(queue_.front());
     queue_.pop_front();
     --idle_;
     const bool more = !queue_.empty();
@@ -88,7 +89,13 @@ void WorkerPool::run() {
     if (handOn)
       ready_.notify_one();
     const auto began = std::chrono::steady_clock::now();
-    work_(task);
+    if (began - next.since >= patience_) {
+      late_(next.task);
+      lock.lock();
+      ++idle_;
+      continue;
+    }
+    work_(next.task);
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     lock.lock();
     fastestMs_ = fastestMs_ < 0 || ms < fastestMs_ ? ms : fastestMs_ + (ms - fastestMs_) * kFade;
@@ -105,7 +112,9 @@ void WorkerPool::run() {
 std::vector<store::DeliveryTask> WorkerPool::close() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
-  std::vector<store::DeliveryTask> left(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+  std::vector<store::DeliveryTask> left;
+  for (auto& waiting : queue_)
+    left.push_back(std::move(waiting.task));
   queue_.clear();
   ready_.notify_all();
   return left;

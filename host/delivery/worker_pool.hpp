@@ -19,8 +19,11 @@ class WorkerPool {
  public:
   using Work = std::function<void(const store::DeliveryTask&)>;
 
-  /// `work` is called on the pool's threads and must not throw. `limit` ≥ 1.
-  WorkerPool(std::string name, std::size_t limit, Work work);
+  using Duration = std::chrono::steady_clock::duration;
+
+  /// `work` is called on the pool's threads and must not throw. `limit` ≥ 1. A task that no thread has begun within
+  /// `patience` goes to `late` instead: its claim may be somebody else's by then.
+  WorkerPool(std::string name, std::size_t limit, Work work, Duration patience = Duration::max(), Work late = {});
   ~WorkerPool();
 
   /// How many more tasks are welcome now; counts the claimed ones that still wait.
@@ -41,10 +44,16 @@ class WorkerPool {
   const std::string name_;
   const std::size_t limit_;
   const Work work_;
+  const Duration patience_;
+  const Work late_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::condition_variable ended_;
-  std::deque<store::DeliveryTask> queue_;
+  struct Waiting {
+    store::DeliveryTask task;
+    std::chrono::steady_clock::time_point since;
+  };
+  std::deque<Waiting> queue_;
   std::size_t threads_ = 0;
   std::size_t idle_ = 0;
   double fastestMs_ =
