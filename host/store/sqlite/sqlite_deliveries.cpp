@@ -62,11 +62,12 @@ std::optional<DeliveryRow> SqliteStore::deliveryRow(Session& session, const Deli
   return found;
 }
 
-void SqliteStore::addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach,
-                              TimeMs now) {
+void SqliteStore::addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach, TimeMs now,
+                              bool again) {
   const bool open = reach == Reach::open;
   const std::optional<TimeMs> dueAt = open ? std::optional(now) : std::nullopt;
-  session["deliveries_add"].run(key.placementId, key.connectionId, open ? "pending" : "blocked", revision, dueAt, run_);
+  session["deliveries_add"].run(key.placementId, key.connectionId, open ? "pending" : "blocked", revision, dueAt,
+                                again ? 0 : run_);
   noteDue(key.connectionId, dueAt);
 }
 

@@ -1,6 +1,7 @@
 #include "store/sqlite/placement_row.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace calbridge::store::sqlite {
@@ -129,7 +130,7 @@ std::int64_t SqliteStore::storePlacement(Session& session, const PlacementRecord
 }
 
 void SqliteStore::planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement,
-                                 TimeMs now) {
+                                 TimeMs now, bool again) {
   std::vector<std::pair<std::int64_t, Reach>> connections;
   session["connections_planned"].each(
       [&](Row& row) {
@@ -143,9 +144,11 @@ void SqliteStore::planDeliveries(Session& session, std::int64_t placementId, con
     const DeliveryKey key{placementId, connectionId};
     auto row = deliveryRow(session, key);
     if (!row) {
-      if (placement.present)
-        addDelivery(session, key, placement.revision, reach, now);
-      continue;
+      if (placement.present || again)
+        addDelivery(session, key, placement.revision, reach, now, again);
+      if (placement.present || !again)
+        continue;
+      row = deliveryRow(session, key); // added and removed within this batch: it has to be looked for
     }
     const DeliveryRow before = *row;
     plan(*row, content, reach, touched(key, *row), now);
@@ -163,6 +166,8 @@ bool SqliteStore::applyRouting(const RoutingWrite& write, TimeMs now) {
   for (const auto& a : write.appointments)
     documents.emplace_back(dump(a.snapshot), dump(a.memory));
   try {
+    const bool again = std::any_of(write.events.begin(), write.events.end(),
+                                   [this](const RoutedEvent& event) { return event.seq <= journaledBefore_; });
     writer_->relaxed([&](Session& s) {
       for (std::size_t i = 0; i < write.appointments.size(); ++i) {
         storeAppointment(s, write.appointments[i], documents[i].first, documents[i].second);
@@ -170,7 +175,7 @@ bool SqliteStore::applyRouting(const RoutingWrite& write, TimeMs now) {
       for (const auto& changed : write.placements) {
         const std::int64_t placementId = storePlacement(s, changed);
         if (placementId != 0)
-          planDeliveries(s, placementId, changed, now);
+          planDeliveries(s, placementId, changed, now, again);
       }
       for (std::size_t i = 0; i < write.events.size(); ++i)
         s["events_routed"].run(write.events[i].seq, results[i]);

@@ -18,6 +18,7 @@ SqliteStore::SqliteStore(const std::string& path)
     s["begin_immediate"].run();
     s["meta_one"].one([&](Row& row) { run_ = std::stoll(row.text()); }, "run");
     s["meta_put"].run("run", std::to_string(++run_));
+    s["events_last"].one([&](Row& row) { journaledBefore_ = row.integer(); });
     s["commit"].run();
     s["deliveries_schedule"].each([&](Row& row) {
       const std::int64_t connectionId = row.integer();

@@ -100,10 +100,13 @@ class SqliteStore final : public Store {
   struct Summary; // of one connection in one batch of outcomes
 
   // All of these run on the writer's thread.
-  void planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement, TimeMs now);
+  /// `again`: an earlier run may have decided this before, and pushed it, and then lost the decision with the power.
+  void planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement, TimeMs now,
+                      bool again = false);
   std::int64_t storePlacement(Session& session, const PlacementRecord& placement);
   void backFill(Session& session, std::int64_t connectionId, const std::string& personId, TimeMs now);
-  void addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach, TimeMs now);
+  void addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach, TimeMs now,
+                   bool again = false);
   std::optional<DeliveryRow> deliveryRow(Session& session, const DeliveryKey& key);
   void storeDelivery(Session& session, const DeliveryKey& key, const DeliveryRow& row);
   using ChangeRow = std::function<void(const DeliveryKey&, DeliveryRow&, const WantedContent&)>;
@@ -124,7 +127,8 @@ class SqliteStore final : public Store {
   Readers readers_;
 
   // The writer thread's own; see LeaseBook and DueSchedule.
-  std::int64_t run_ = 0; ///< which start of the program on this database this is
+  std::int64_t journaledBefore_ = 0; ///< the last event of earlier runs
+  std::int64_t run_ = 0;             ///< which start of the program on this database this is
   LeaseBook leases_;
   DueSchedule schedule_;
   std::unordered_map<std::int64_t, Gist> gists_;

@@ -2,7 +2,12 @@
 #include "core/thread_name.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
 
 namespace calbridge::store::sqlite {
 namespace {
@@ -21,6 +26,31 @@ constexpr std::int64_t kWalBound = 96LL << 20;
 std::int64_t fileSize(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 ? info.st_size : 0;
+}
+
+/// Writes a file's bytes over themselves and syncs. After a failed sync the kernel takes pages for clean that never
+/// reached the disk, and no later sync writes them, unless they are written to again.
+void writeAnew(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) {
+    if (errno == ENOENT)
+      return;
+    throw Failure(SQLITE_IOERR, path + ": " + std::strerror(errno));
+  }
+  std::vector<char> block(std::size_t{1} << 18);
+  ssize_t size = 0;
+  bool sound = true;
+  for (off_t at = 0; sound && (size = ::pread(file, block.data(), block.size(), at)) > 0; at += size)
+    sound = ::pwrite(file, block.data(), static_cast<std::size_t>(size), at) == size;
+  sound = sound && size == 0 && ::fdatasync(file) == 0;
+  const int reason = errno;
+  ::close(file);
+  if (!sound)
+    throw Failure(SQLITE_IOERR_FSYNC, path + ": " + std::strerror(reason));
+}
+
+bool isDiskError(const Failure& failure) {
+  return (failure.code() & 0xff) == SQLITE_IOERR;
 }
 
 } // namespace
@@ -164,6 +194,10 @@ void Writer::ensureSession() {
   }
   if (session_ != nullptr)
     return;
+  if (logInDoubt_) {
+    writeAnew(path_ + "-wal");
+    logInDoubt_ = false;
+  }
   auto session = std::make_unique<Session>(path_, Session::Role::writer);
   session->execute("PRAGMA synchronous = NORMAL");
   session_ = std::move(session);
@@ -187,6 +221,7 @@ void Writer::transaction(Turn& turn, bool durable) {
     session[sound ? "commit" : "rollback"].run();
   } catch (const Failure& failure) {
     session_.reset();
+    logInDoubt_ = logInDoubt_ || isDiskError(failure);
     if (hooks_.rolledBack)
       hooks_.rolledBack();
     fail(turn, failure);
@@ -253,7 +288,8 @@ void Writer::boundWal() {
   const Readers::Pause pause(readers_);
   try {
     session_->number("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch (const Failure&) {
+  } catch (const Failure& failure) {
+    logInDoubt_ = logInDoubt_ || isDiskError(failure);
     session_.reset(); // the next turn reports what is wrong
   }
 }

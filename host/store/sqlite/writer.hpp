@@ -85,6 +85,7 @@ class Writer {
   const Hooks hooks_;
   std::unique_ptr<Session> session_; ///< writer's thread only; null after a failure, until it opens again
   bool synchronousFull_ = false;
+  bool logInDoubt_ = false; ///< writer's thread only: an I/O error since the log was last known to be on disk
   using Clock = std::chrono::steady_clock;
   Clock::time_point lastDurable_{};      ///< writer's thread only: end of the last durable transaction
   Clock::duration durableTook_{};        ///< writer's thread only: how long that was

@@ -83,6 +83,9 @@ SELECT seq, content_hash FROM events WHERE event_id = ?1 AND source = ?2
 SELECT seq, source, event_id, type, time, received_at, routed, result, body FROM events INDEXED BY events_unrouted
   WHERE routed = 0 AND seq > ?1 ORDER BY seq LIMIT ?2
 
+-- name: events_last
+SELECT coalesce(max(seq), 0) FROM events
+
 -- name: events_one
 SELECT seq, source, event_id, type, time, received_at, routed, result, body FROM events WHERE event_id = ?1 AND
   source = ?2
