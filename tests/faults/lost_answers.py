@@ -1,6 +1,6 @@
 from fault import Fault
 from harness import eventually
-from stories import Story
+from stories import Story, small_crew
 from town import Sender
 
 APIS = {"google": "/google/calendar/*", "outlook": "/outlook/v1.0/*"}
@@ -11,11 +11,12 @@ class LostAnswers(Fault):
     name, short, long = "lost-answers", 60, 1000
 
     def run(self):
-        town, rng = self.open(overrides={"delivery.backoff.max_seconds": 1}), self.rng
-        for effect in ("reset", "truncate", "garbage"):
-            for provider, path in APIS.items():
-                town.fault(provider=provider, method="POST", path=path, when="after", effect=effect, count=0, account="")
-        # Every creation is carried out and its answer lost, as long as the fault is there.
+        # One mailbox at each: a provider that fails for many is taken for down, and asked one thing at a time.
+        town, rng = self.open(overrides={"delivery.backoff.max_seconds": 1}, people=small_crew()), self.rng
+        # Every creation is carried out and its answer lost, as long as the fault is there; each creation is told of once.
+        for provider, path in APIS.items():
+            town.fault(provider=provider, method="POST", path=path, when="after", effect=rng.choice(("reset", "truncate", "garbage")),
+                       count=0)
         wanted = number = 0
         sender = Sender(town, town.people, rng, "one")
         while wanted < self.rounds:
