@@ -9,7 +9,7 @@ constexpr int kFailures = 10;
 /// One mailbox that always fails says nothing about the others'.
 constexpr std::size_t kConnections = 3;
 constexpr TimeMs kFirstPause = 1'000;
-constexpr TimeMs kLongestPause = 30'000;
+constexpr TimeMs kLongestPause = 5'000;
 
 } // namespace
 

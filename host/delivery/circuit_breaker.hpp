@@ -15,7 +15,7 @@ namespace calbridge::delivery {
 ///                                                              └──(it failed: twice the pause)
 ///
 /// Only what says something about the provider counts as a failure: no answer, or a 5xx. A refusal of one request is an
-/// answer. One thread at a time.
+/// answer; a connection that breaks in mid-answer is neither. One thread at a time.
 class CircuitBreaker {
  public:
   enum class State { closed, open, halfOpen };

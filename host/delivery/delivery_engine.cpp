@@ -33,6 +33,11 @@ DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, 
   return outcome;
 }
 
+/// An answer that was cut off or garbled: somebody was there, and may have done what was asked.
+bool brokenAnswer(const std::string& code) {
+  return code == "http_truncated" || code == "http_malformed" || code == "http_too_large";
+}
+
 } // namespace
 
 DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connections::Connections& connections,
@@ -279,7 +284,7 @@ DeliveryEngine::Attempt DeliveryEngine::failure(const DeliveryTask& task, const 
   }
   if (options_.retry.exhausted(task.firstFailureAt, task.entry.time.endUtc, now))
     outcome.kind = DeliveryOutcome::Kind::failed;
-  return {std::move(outcome), failure.status};
+  return {std::move(outcome), brokenAnswer(failure.code) ? Status::internal : failure.status};
 }
 
 /// To be tried again, but not because the provider is down.

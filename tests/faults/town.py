@@ -259,9 +259,11 @@ class Town(Installation):
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ", name + "{")))
 
     def idle(self):
-        """Nothing is under way: events are routed, pushes have ended; what failed may wait for its next attempt."""
+        """Nothing is under way: events are routed, pushes have ended; what failed may wait for its next attempt, what is due for a provider
+        that is down."""
         return self.metric("calbridge_events_accepted_total") <= self.metric("calbridge_events_routed_total") and \
-            self.metric("calbridge_deliveries_due") == 0 and self.metric("calbridge_pushes_in_flight") == 0
+            (self.metric("calbridge_deliveries_due") == 0 or self.metric("calbridge_provider_circuit_open") > 0) and \
+            self.metric("calbridge_pushes_in_flight") == 0
 
     def decide_the_undecided(self):
         """What became of events without an answer: the receipt tells."""
