@@ -50,7 +50,7 @@ TEST_CASE("damaged files give problems or a policy that works, and never anythin
   int refused = 0;
   int working = 0;
   for (int round = 0; round < 600; ++round) {
-    Problems problems;
+    Problems problems, warnings;
     const Document rolesDocument("roles.json", round % 2 == 0 ? damaged(roles, random) : roles, problems);
     const Document routingDocument("routing.json", round % 2 == 1 ? damaged(routing, random) : routing, problems);
     const Document hostDocument("calbridge.json", damaged(host, random), problems);
@@ -58,7 +58,7 @@ TEST_CASE("damaged files give problems or a policy that works, and never anythin
     checkDocument(routingDocument, "routing", problems);
     checkDocument(hostDocument, "calbridge", problems);
     Configuration configuration;
-    readHost(hostDocument, configuration, problems);
+    readHost(hostDocument, configuration, problems, warnings);
     Problems policyProblems;
     checkDocument(rolesDocument, "roles", policyProblems);
     checkDocument(routingDocument, "routing", policyProblems);
