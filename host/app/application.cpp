@@ -1,6 +1,7 @@
 #include "app/application.hpp"
 #include "app/control_socket.hpp"
 #include "app/provider_specs.hpp"
+#include "app/rotation_thread.hpp"
 #include "app/store_access.hpp"
 #include "app/upkeep.hpp"
 #include "core/digest.hpp"
@@ -72,13 +73,6 @@ http::SiteOptions siteOptions(const Configuration& configuration) {
   return site;
 }
 
-connections::KeySource keySource(const Configuration& configuration) {
-  std::optional<std::string> key; // as the key ring wants it: base64
-  if (configuration.secrets.masterKey)
-    key = base64Encode(*configuration.secrets.masterKey);
-  return {.environmentKey = std::move(key), .file = masterKeyPath(configuration)};
-}
-
 /// Refuses to run with a plugin that does not: a provider that is missing in silence would be found out by its people.
 void requirePlugins(const plugins::PluginProviders& providers) {
   std::string all;
@@ -102,18 +96,26 @@ Application::Application(Configuration configuration, std::filesystem::path conf
               {.share = configuration_.delivery.brakeShare, .atLeast = configuration_.delivery.brakeAtLeast}),
       engine_(*store_, providers_, connections_, clock_, random_, logger_, deliveryOptions(configuration_, providers_)),
       bulk_(*store_, clock_, random_, logger_), services_(services()), passwords_(random_),
+      rotation_(*store_, keys_.ring, vault_, keySource(configuration_), clock_, random_, logger_),
+      rotationThread_(std::make_unique<RotationThread>(rotation_, logger_)),
       control_({.store = *store_,
                 .clock = clock_,
                 .random = random_,
+                .logger = logger_,
                 .hashPassword = [this](const std::string& password) { return passwords_.hash(password); },
                 .policy = [this] { return intake_.policy(); },
                 .directoryChanged = [this] { intake_.reevaluateAll(); },
-                .confirmRemovals = [this] { return intake_.confirmRemovals(); }}) {
+                .confirmRemovals = [this] { return intake_.confirmRemovals(); },
+                .rotation = rotationThread_.get()}) {
   requirePlugins(providers_);
   if (keys_.created)
     logger_.warning(
         "a master key was made; without it no stored token can be read, so back it up apart from the database",
         {{"file", masterKeyPath(configuration_).string()}});
+  if (keys_.rename)
+    logger_.warning("the tokens have the key of CALBRIDGE_NEW_MASTER_KEY; put it into CALBRIDGE_MASTER_KEY and remove "
+                    "CALBRIDGE_NEW_MASTER_KEY",
+                    {});
   for (const Provider* provider : providers_.all())
     if (!provider->info().configured) {
       std::string missing;
@@ -158,12 +160,15 @@ void Application::start() {
   controlSocket_ = std::make_unique<ControlSocket>(
       controlSocketPath(configuration_), [this](const nlohmann::json& request) { return control_.run(request); },
       logger_);
+  if (keys_.rotating)
+    rotationThread_->begin(std::nullopt); // go on with it
   upkeep_ = std::make_unique<Upkeep>(*store_, clock_, logger_, configuration_.retention);
 }
 
 void Application::stop() {
   upkeep_.reset();
   controlSocket_.reset();
+  rotationThread_->stop();
   if (server_ && !server_->stop())
     logger_.warning("some requests did not end in time and were cut off");
   bulk_.stop();

@@ -3,7 +3,7 @@
 #include "app/structured_log.hpp"
 #include "config/configuration.hpp"
 #include "connections/connections.hpp"
-#include "connections/key_ring.hpp"
+#include "connections/key_rotation.hpp"
 #include "connections/vault.hpp"
 #include "delivery/bulk_sync.hpp"
 #include "delivery/delivery_engine.hpp"
@@ -21,6 +21,7 @@
 namespace calbridge::app {
 
 class ControlSocket;
+class RotationThread;
 class Upkeep;
 
 /// The host, put together: the only place that constructs its parts. Members are in the order in which they are built,
@@ -69,6 +70,8 @@ class Application {
   std::unique_ptr<http::Api> api_;
   std::shared_ptr<http::TlsIdentity> tls_; ///< null: plain HTTP
   std::unique_ptr<http::Server> server_;
+  connections::KeyRotation rotation_;
+  std::unique_ptr<RotationThread> rotationThread_;
   HostControl control_;
   std::unique_ptr<ControlSocket> controlSocket_;
   std::unique_ptr<Upkeep> upkeep_;

@@ -1,4 +1,6 @@
 #include "app/host_control.hpp"
+#include "app/rotation_thread.hpp"
+#include "connections/audit_log.hpp"
 #include "core/error.hpp"
 #include "http/api/receipt.hpp"
 #include "http/auth/app_keys.hpp"
@@ -21,6 +23,19 @@ json describe(const store::AppointmentState& state) {
 
 } // namespace
 
+void HostControl::note(const char* action, const std::string& personId, json detail) {
+  connections::AuditLog(parts_.store, parts_.clock, parts_.logger)
+      .note(action, connections::AuditLog::kOperator, personId, std::move(detail));
+}
+
+json HostControl::listAudit(const json& request) {
+  const store::AuditQuery query{request.at("person"), request.at("since"), request.at("before"), request.at("limit")};
+  json lines = json::array();
+  for (const auto& record : parts_.store.audit(query))
+    lines.push_back(connections::toJson(record));
+  return {{"lines", std::move(lines)}};
+}
+
 json HostControl::addPerson(const json& request) {
   Person person;
   request.at("id").get_to(person.id);
@@ -34,6 +49,7 @@ json HostControl::addPerson(const json& request) {
   if (!isTimeZone(person.timezone))
     throw Error("invalid_timezone", "`" + person.timezone + "` is not an IANA time zone such as Europe/London");
   const bool created = parts_.store.putPerson(person, std::nullopt);
+  note(created ? "person.created" : "person.changed", person.id);
   parts_.directoryChanged();
   return {{"created", created}};
 }
@@ -42,6 +58,7 @@ json HostControl::setPassword(const json& request) {
   const std::string id = request.at("id");
   if (!parts_.store.setPassword(id, parts_.hashPassword(request.at("password"))))
     throw Error("not_found", "nobody has the id `" + id + "`; `calbridge people list` shows who is there");
+  note("person.changed", id, {{"fields", {"password"}}});
   return json::object();
 }
 
@@ -52,6 +69,7 @@ json HostControl::createAppKey(const json& request) {
       throw Error("exists", "there is a live app key `" + name + "` already; revoke it first or choose another name");
   const std::string key = http::generateAppKey(parts_.random);
   parts_.store.addAppKey(name, http::appKeyHash(key), parts_.clock.now());
+  note("app_key.created", "", {{"name", name}});
   return {{"key", key}};
 }
 
@@ -93,6 +111,7 @@ json HostControl::run(const json& request) {
     const std::string name = request.at("name");
     if (!store.revokeAppKey(name, now))
       throw Error("not_found", "there is no live app key `" + name + "`; `calbridge app-keys list` shows them");
+    note("app_key.revoked", "", {{"name", name}});
     return json::object();
   }
   if (command == "deliveries.list") {
@@ -111,6 +130,18 @@ json HostControl::run(const json& request) {
   }
   if (command == "snapshot")
     return snapshot(request);
+  if (command == "audit.list")
+    return listAudit(request);
+  if (command == "vault.rotate" && parts_.rotation != nullptr) {
+    std::optional<std::string> key;
+    if (!request.at("new_key").is_null())
+      key = request.at("new_key").get<std::string>();
+    parts_.rotation->begin(key);
+    note("vault.rotation_begun", "");
+    return parts_.rotation->describe();
+  }
+  if (command == "vault.progress" && parts_.rotation != nullptr)
+    return parts_.rotation->describe();
   throw Error("usage", "the running host does not know `" + command + "`: is it of another version?");
 }
 

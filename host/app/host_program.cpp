@@ -53,6 +53,7 @@ class NoHttp final : public HttpClient {
 
 int HostProgram::serve(const ConfigurationSource& source) {
   shareMemoryAmongThreads();
+  keepMemoryPrivate();
   auto loaded = loadConfiguration(source);
   if (!loaded.configuration) {
     for (const auto& problem : loaded.problems)
@@ -129,11 +130,13 @@ json HostProgram::control(const Configuration& configuration, const json& reques
       const auto store = store::openStore(configuration.storage.url);
       SystemClock clock;
       SystemRandom random;
+      StructuredLog log(Logger::Level::warning, StructuredLog::Format::text);
       const auto policy =
           std::make_shared<const routing::RoutingPolicy>(configuration.policies.roles, configuration.policies.routing);
       HostControl control({.store = *store,
                            .clock = clock,
                            .random = random,
+                           .logger = log,
                            .hashPassword = [&](const std::string& p) { return http::PasswordHasher(random).hash(p); },
                            .policy = [&] { return policy; },
                            .directoryChanged = [] {}, // the host notices at its next start

@@ -14,6 +14,7 @@ class HostProgram final : public cli::Program {
   bool hasDatabase(const Configuration& configuration) override;
   void moveStore(const Configuration& configuration, const std::string& from, const std::string& to, std::ostream& out,
                  std::ostream& progress) override;
+  void rotateVault(const Configuration& configuration, std::ostream& out, std::ostream& progress) override;
 };
 
 /// parse, dispatch; the exit code. The one catch-all is main's.

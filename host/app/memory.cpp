@@ -1,6 +1,7 @@
 #include "app/memory.hpp"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 
 namespace calbridge::app {
 namespace {
@@ -17,6 +18,10 @@ void shareMemoryAmongThreads() {
   mallopt(M_ARENA_MAX, kArenas);
   mallopt(M_MMAP_THRESHOLD, kLargeBlock);
   mallopt(M_TRIM_THRESHOLD, kKeptFree);
+}
+
+void keepMemoryPrivate() {
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void giveMemoryBack() {

@@ -1,4 +1,5 @@
 #include "app/store_access.hpp"
+#include "core/digest.hpp"
 #include "core/error.hpp"
 
 #include <thread>
@@ -33,6 +34,16 @@ std::filesystem::path masterKeyPath(const Configuration& configuration) {
   if (shared(configuration))
     return std::filesystem::path(kFolder) / "master.key";
   return std::filesystem::path(configuration.storage.path).parent_path() / "master.key";
+}
+
+connections::KeySource keySource(const Configuration& configuration) {
+  const auto asBase64 = [](const std::optional<std::string>& key) {
+    return key ? std::optional(base64Encode(*key)) : std::nullopt;
+  };
+  const auto& secrets = configuration.secrets;
+  return {.environmentKey = asBase64(secrets.masterKey),
+          .file = masterKeyPath(configuration),
+          .newEnvironmentKey = asBase64(secrets.newMasterKey)};
 }
 
 std::unique_ptr<store::Store> openPatiently(const Configuration& configuration) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "config/configuration.hpp"
+#include "connections/key_ring.hpp"
 #include "store/store.hpp"
 
 #include <filesystem>
@@ -13,6 +14,8 @@ std::string nodeName(const Configuration& configuration);
 std::filesystem::path controlSocketPath(const Configuration& configuration);
 /// The key file beside an SQLite database, else in var/.
 std::filesystem::path masterKeyPath(const Configuration& configuration);
+/// That file, or the keys of the environment.
+connections::KeySource keySource(const Configuration& configuration);
 /// Opens the database as a host, which may then claim deliveries; waits up to three seconds for a command that has it
 /// open at the moment, or for the server to notice the end of this host's former life.
 std::unique_ptr<store::Store> openPatiently(const Configuration& configuration);

@@ -41,6 +41,7 @@ void Upkeep::prune() {
     const TimeMs before = now - retention_.eventsDays * kDay;
     if (const auto rows = store_.prune(before, before, now); rows > 0)
       logger_.info("what its retention had passed was deleted", {{"rows", std::to_string(rows)}});
+    store_.pruneAudit(now - retention_.auditDays * kDay);
   } catch (const Error& error) {
     logger_.error("old rows could not be deleted; tried again in an hour", {{"reason", error.message()}});
   }

@@ -9,7 +9,7 @@ constexpr const char* kVersion = "calbridge 1.0.0";
 /// Failures of what calbridge stands on, in contrast to what it was asked about.
 int exitCodeOf(const Error& error) {
   for (const char* code : {"store_unavailable", "store_locked", "store_newer", "listen_failed", "plugin_invalid",
-                           "plugins_failed", "host_failed", "wrong_master_key", "master_key_invalid",
+                           "plugins_failed", "host_failed", "rotation_failed", "wrong_master_key", "master_key_invalid",
                            "master_key_exposed", "master_key_unwritable", "ca_file_invalid"})
     if (error.code() == code)
       return kDependency;
@@ -55,6 +55,8 @@ int runCommandLine(int argc, const char* const* argv, Program& program, std::ost
   addDeliveries(app, context, chosen);
   addResync(app, context, chosen);
   addMigrateStore(app, context, chosen);
+  addAudit(app, context, chosen);
+  addVault(app, context, chosen);
 
   try {
     app.parse(argc, argv);

@@ -35,6 +35,8 @@ void addAppKeys(CLI::App& app, Context& context, Action& chosen);
 void addDeliveries(CLI::App& app, Context& context, Action& chosen);
 void addResync(CLI::App& app, Context& context, Action& chosen);
 void addMigrateStore(CLI::App& app, Context& context, Action& chosen);
+void addAudit(CLI::App& app, Context& context, Action& chosen);
+void addVault(CLI::App& app, Context& context, Action& chosen);
 
 /// Parses, runs one command, prints what went wrong. Returns the exit code; lets nothing out but std::bad_alloc.
 int runCommandLine(int argc, const char* const* argv, Program& program, std::ostream& out, std::ostream& err);

@@ -35,6 +35,9 @@ class Program {
   /// `out` what was moved, on `progress` how far it is. Throws Error.
   virtual void moveStore(const Configuration& configuration, const std::string& from, const std::string& to,
                          std::ostream& out, std::ostream& progress) = 0;
+  /// Gives every stored token a new master key, in the running host or here when none runs. Says on `progress` how far
+  /// it is, on `out` what the operator has to do now. Throws Error.
+  virtual void rotateVault(const Configuration& configuration, std::ostream& out, std::ostream& progress) = 0;
 };
 
 } // namespace calbridge::cli

@@ -22,8 +22,9 @@ struct ProviderCredentials {
 
 /// What comes from the environment and must never be printed.
 struct Secrets {
-  std::optional<std::string> masterKey; ///< 32 raw bytes; nullopt: the host makes one at its first start
-  std::string jwtSecret;                ///< empty: HS256 tokens are refused
+  std::optional<std::string> masterKey;    ///< 32 raw bytes; nullopt: the host makes one at its first start
+  std::optional<std::string> newMasterKey; ///< 32 raw bytes, for `vault rotate`
+  std::string jwtSecret;                   ///< empty: HS256 tokens are refused
   std::map<std::string, ProviderCredentials> providers; ///< by provider id, one for every configured provider
 };
 

@@ -233,6 +233,7 @@ void readHost(const Document& document, Configuration& into, Problems& problems,
   const nlohmann::json& retention = section(root, "retention");
   into.retention.eventsDays = valueOr(retention, "events_days", into.retention.eventsDays);
   into.retention.cancelledDays = valueOr(retention, "cancelled_days", into.retention.cancelledDays);
+  into.retention.auditDays = valueOr(retention, "audit_days", into.retention.auditDays);
   const nlohmann::json& logging = section(root, "logging");
   into.logging.level = valueOr(logging, "level", into.logging.level);
   into.logging.format = valueOr(logging, "format", into.logging.format);

@@ -23,6 +23,17 @@ std::string credential(const Environment& environment, const std::string& name, 
   return value;
 }
 
+std::optional<std::string> masterKey(const Environment& environment, const std::string& name, Problems& problems) {
+  const auto text = environment.get(name);
+  if (!text)
+    return std::nullopt;
+  auto key = base64Decode(*text);
+  if (!key || key->size() != kMasterKeyBytes)
+    problems.push_back(
+        {name, "the value must be 32 bytes as base64 (44 characters); make one with: openssl rand -base64 32"});
+  return key;
+}
+
 } // namespace
 
 std::string environmentPrefix(const std::string& providerId) {
@@ -35,13 +46,8 @@ std::string environmentPrefix(const std::string& providerId) {
 Secrets readSecrets(const Environment& environment, const Configuration& configuration, Problems& problems,
                     Problems& warnings) {
   Secrets secrets;
-  if (const auto text = environment.get("CALBRIDGE_MASTER_KEY")) {
-    secrets.masterKey = base64Decode(*text);
-    if (!secrets.masterKey || secrets.masterKey->size() != kMasterKeyBytes)
-      problems.push_back(
-          {"CALBRIDGE_MASTER_KEY",
-           "the value must be 32 bytes as base64 (44 characters); make one with: openssl rand -base64 32"});
-  }
+  secrets.masterKey = masterKey(environment, "CALBRIDGE_MASTER_KEY", problems);
+  secrets.newMasterKey = masterKey(environment, "CALBRIDGE_NEW_MASTER_KEY", problems);
   secrets.jwtSecret = environment.get("CALBRIDGE_JWT_SECRET").value_or("");
   if (!secrets.jwtSecret.empty() && secrets.jwtSecret.size() < kMinJwtSecret)
     warnings.push_back({"CALBRIDGE_JWT_SECRET", "the value is shorter than the 32 bytes that HS256 asks for (RFC 7518 "

@@ -71,6 +71,7 @@ struct DeliveryConfig {
 struct RetentionConfig {
   int eventsDays = 90;
   int cancelledDays = 30;
+  int auditDays = 400;
 };
 
 struct LoggingConfig {

@@ -26,7 +26,9 @@ struct AccessTokens::Wish {
 struct AccessTokens::Slot {
   struct Unsaved {
     Credentials credentials;
-    std::string sealed;
+    std::string personId;
+    std::string provider;
+    std::string sealed; ///< kept, so that the store knows a repeated attempt again
     std::int64_t expectedVersion = 0;
     bool afterRefusal = false;
   };
@@ -188,6 +190,7 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
     return slot.credentials.accessToken;
   // More than one round only if somebody else stores credentials of this connection in between.
   for (int round = 0; round < 4; ++round) {
+    std::optional<KeyRing::Use> use(vault_.use());
     const auto record = store_.connection(connectionId);
     if (!record || record->state == "disconnected") {
       forget(connectionId);
@@ -209,6 +212,7 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
         return *failure;
       continue;
     }
+    use.reset();
     if (usable(slot, wish))
       return slot.credentials.accessToken;
     if (!provider || !provider->info().configured)
@@ -284,10 +288,9 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
   if (fresh.scope.empty())
     fresh.scope = slot.credentials.scope;
   {
-    Slot::Unsaved unsaved{std::move(fresh), "", record.credentialsVersion, wish.afterRefusal};
-    unsaved.sealed = sealCredentials(vault_, unsaved.credentials, record.id, record.personId, record.provider);
     const std::scoped_lock lock(slot.mutex);
-    slot.unsaved = std::move(unsaved);
+    slot.unsaved = Slot::Unsaved{std::move(fresh),          record.personId,  record.provider, "",
+                                 record.credentialsVersion, wish.afterRefusal};
     slot.held.reset();
   }
   if (!saveUnsaved(record.id, slot))
@@ -302,6 +305,9 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
 /// Stores what a refresh brought, and only then makes it the token in use. False: somebody else has stored newer
 /// credentials, ours are dropped. Throws, and keeps them for the next try, when the store fails.
 bool AccessTokens::saveUnsaved(std::int64_t connectionId, Slot& slot) {
+  const auto use = vault_.use();
+  if (auto& unsaved = *slot.unsaved; !vault_.isCurrent(unsaved.sealed))
+    unsaved.sealed = sealCredentials(vault_, unsaved.credentials, connectionId, unsaved.personId, unsaved.provider);
   const bool stored = store_.storeCredentials(connectionId, slot.unsaved->expectedVersion, slot.unsaved->sealed);
   const std::scoped_lock lock(slot.mutex);
   if (stored) {

@@ -77,6 +77,7 @@ std::optional<TimeMs> Disconnection::nextDeadline() {
 bool Disconnection::erase(const std::string& personId) {
   // Erasing comes first, so that no provider can stand in its way; the records seen before still hold what revoking
   // needs.
+  const auto use = vault_.use();
   std::vector<store::ConnectionRecord> records;
   bool erased = false;
   {
@@ -111,6 +112,7 @@ bool Disconnection::finish(std::int64_t connectionId, bool mayRevoke, bool& prov
     }
   } leave{*this, connectionId};
 
+  const auto use = vault_.use(); // across the revocation, which is cut off after a few seconds
   const auto record = store_.connection(connectionId);
   if (!record || record->state != "closing")
     return false;

@@ -139,4 +139,11 @@ bool makeKeyFile(const std::filesystem::path& file, Random& random) {
   return true;
 }
 
+void replaceKeyFile(const std::filesystem::path& fresh, const std::filesystem::path& file) {
+  if (::rename(fresh.c_str(), file.c_str()) != 0)
+    throw Error("master_key_unwritable", "cannot put " + fresh.string() + " in the place of the key file " +
+                                             file.string() + ": " + reason(errno));
+  syncFolder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."), file.string());
+}
+
 } // namespace calbridge::connections

@@ -7,8 +7,6 @@
 namespace calbridge::connections {
 namespace {
 
-constexpr auto kMetaKeyId = "master_key_id";
-
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view space = " \t\r\n";
   const auto first = text.find_first_not_of(space);
@@ -20,7 +18,8 @@ std::string_view trimmed(std::string_view text) {
 [[noreturn]] void refuseForeign(const std::string& expected, const std::string& found) {
   throw Error("wrong_master_key",
               "the tokens in this database are sealed with master key " + expected + ", but " + found +
-                  ". Give back the former CALBRIDGE_MASTER_KEY or key file; without it everybody has to reconnect");
+                  ". Give it the CALBRIDGE_MASTER_KEY or key file with that id (after `calbridge vault rotate`, the "
+                  "new one); without it everybody has to reconnect");
 }
 
 } // namespace
@@ -52,46 +51,156 @@ MasterKey MasterKey::fromBase64(std::string_view text, const std::string& origin
   return key;
 }
 
-KeyRing::KeyRing(std::vector<MasterKey> newestFirst) : keys_(std::move(newestFirst)) {
-  if (keys_.empty())
+KeyRing::KeyRing(std::vector<MasterKey> newestFirst) {
+  if (newestFirst.empty())
     throw Error("master_key_invalid", "a key ring needs at least one master key");
+  for (auto& key : newestFirst)
+    keys_.push_back(std::make_shared<const MasterKey>(std::move(key)));
 }
 
-const MasterKey* KeyRing::find(std::string_view id) const noexcept {
+KeyRing::Key KeyRing::newest() const {
+  const std::scoped_lock lock(mutex_);
+  return keys_.front();
+}
+
+KeyRing::Key KeyRing::find(std::string_view id) const {
+  const std::scoped_lock lock(mutex_);
   for (const auto& key : keys_)
-    if (key.id() == id)
-      return &key;
+    if (key->id() == id)
+      return key;
   return nullptr;
 }
 
-OpenedKeyRing openKeyRing(const KeySource& source, store::Store& store, Random& random) {
-  const auto expected = store.meta(kMetaKeyId);
-  bool created = false;
-  std::optional<MasterKey> key;
-  std::string origin;
+std::size_t KeyRing::size() const {
+  const std::scoped_lock lock(mutex_);
+  return keys_.size();
+}
+
+void KeyRing::add(MasterKey key) {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& known : keys_)
+    if (known->id() == key.id())
+      return;
+  keys_.insert(keys_.begin(), std::make_shared<const MasterKey>(std::move(key)));
+}
+
+void KeyRing::keepNewest() {
+  const std::scoped_lock lock(mutex_);
+  keys_.resize(1);
+}
+
+KeyRing::Use::Use(const KeyRing& ring) : ring_(&ring) {
+  const std::scoped_lock lock(ring.mutex_);
+  number_ = ++ring.lastUse_;
+  ring.uses_.insert(number_);
+}
+
+KeyRing::Use::~Use() {
+  if (ring_ == nullptr)
+    return;
+  const std::scoped_lock lock(ring_->mutex_);
+  ring_->uses_.erase(number_);
+  ring_->ended_.notify_all();
+}
+
+void KeyRing::awaitEarlierUses() const {
+  std::unique_lock lock(mutex_);
+  const auto last = lastUse_;
+  ended_.wait(lock, [&] { return uses_.empty() || *uses_.begin() > last; });
+}
+
+namespace {
+
+/// The keys at hand, whether they fit the database or not.
+struct FoundKeys {
+  std::optional<MasterKey> present;
+  std::optional<MasterKey> next; ///< of a rotation
+  std::string origin;            ///< of the present one
+  std::string nextOrigin;
+};
+
+FoundKeys findKeys(const KeySource& source) {
+  FoundKeys found;
   if (source.environmentKey) {
-    origin = "CALBRIDGE_MASTER_KEY";
-    key = MasterKey::fromBase64(*source.environmentKey, origin);
+    found.origin = "CALBRIDGE_MASTER_KEY";
+    found.nextOrigin = "CALBRIDGE_NEW_MASTER_KEY";
+    found.present = MasterKey::fromBase64(*source.environmentKey, found.origin);
+    if (source.newEnvironmentKey)
+      found.next = MasterKey::fromBase64(*source.newEnvironmentKey, found.nextOrigin);
   } else {
-    origin = "the key file " + source.file.string();
-    key = readKeyFile(source.file);
-    if (!key && expected)
-      refuseForeign(*expected, "there is no CALBRIDGE_MASTER_KEY and no key file " + source.file.string());
-    if (!key) {
-      created = makeKeyFile(source.file, random);
-      key = readKeyFile(source.file);
-      if (!key)
-        throw Error("master_key_unwritable", origin + " vanished while it was being made");
-    }
+    found.origin = "the key file " + source.file.string();
+    found.nextOrigin = "the key file " + source.newFile().string();
+    found.present = readKeyFile(source.file);
+    found.next = readKeyFile(source.newFile());
   }
-  if (expected && *expected != key->id())
-    refuseForeign(*expected, origin + " holds key " + key->id());
-  if (!expected)
-    if (const auto first = store.metaOnce(kMetaKeyId, key->id()); first != key->id())
-      refuseForeign(first, origin + " holds key " + key->id());
+  return found;
+}
+
+std::optional<std::string> keyIdIn(store::Store& store, const char* meta) {
+  auto id = store.meta(meta);
+  return id && id->empty() ? std::nullopt : id;
+}
+
+std::vector<MasterKey> ringOf(MasterKey first, std::optional<MasterKey> second = std::nullopt) {
   std::vector<MasterKey> keys;
-  keys.push_back(std::move(*key));
-  return {KeyRing(std::move(keys)), created};
+  keys.push_back(std::move(first));
+  if (second)
+    keys.push_back(std::move(*second));
+  return keys;
+}
+
+/// For a database that has no key yet.
+OpenedKeyRing tieFirstKey(const KeySource& source, FoundKeys found, store::Store& store, Random& random) {
+  bool created = false;
+  if (!found.present) {
+    created = makeKeyFile(source.file, random);
+    found.present = readKeyFile(source.file);
+    if (!found.present)
+      throw Error("master_key_unwritable", found.origin + " vanished while it was being made");
+  }
+  if (const auto first = store.metaOnce(kMetaKeyId, found.present->id()); first != found.present->id())
+    refuseForeign(first, found.origin + " holds key " + found.present->id());
+  return {KeyRing(ringOf(std::move(*found.present))), created};
+}
+
+} // namespace
+
+OpenedKeyRing openKeyRing(const KeySource& source, store::Store& store, Random& random) {
+  const auto expected = keyIdIn(store, kMetaKeyId);
+  const auto next = keyIdIn(store, kMetaNextKeyId);
+  auto found = findKeys(source);
+  if (!expected)
+    return tieFirstKey(source, std::move(found), store, random);
+
+  if (found.next && found.next->id() == *expected) {
+    // Every token has the new key; only the last steps of the rotation are missing.
+    if (!source.environmentKey)
+      replaceKeyFile(source.newFile(), source.file);
+    if (next)
+      store.setMeta(kMetaNextKeyId, "");
+    return {KeyRing(ringOf(std::move(*found.next))), false, false, source.environmentKey.has_value()};
+  }
+  if (!found.present)
+    refuseForeign(*expected, "there is no CALBRIDGE_MASTER_KEY and no key file " + source.file.string());
+  if (next && *next != *expected) {
+    // Some tokens have the new key already, others still have the old one.
+    const bool hasOld = found.present->id() == *expected;
+    if (!hasOld || !found.next || found.next->id() != *next)
+      throw Error("wrong_master_key",
+                  "a change from master key " + *expected + " to " + *next +
+                      " began and has not ended, and it needs both. Missing is " + (hasOld ? *next : *expected) +
+                      (source.environmentKey
+                           ? ": set CALBRIDGE_MASTER_KEY to the old one and CALBRIDGE_NEW_MASTER_KEY to the new one"
+                           : ": put the old one into " + source.file.string() + " and the new one into " +
+                                 source.newFile().string()) +
+                      "; this start then finishes the change");
+    return {KeyRing(ringOf(std::move(*found.next), std::move(found.present))), false, true};
+  }
+  if (found.present->id() != *expected)
+    refuseForeign(*expected, found.origin + " holds key " + found.present->id());
+  if (next)
+    store.setMeta(kMetaNextKeyId, "");
+  return {KeyRing(ringOf(std::move(*found.present)))};
 }
 
 } // namespace calbridge::connections

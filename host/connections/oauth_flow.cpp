@@ -8,10 +8,6 @@
 namespace calbridge::connections {
 namespace {
 
-SealedPlace verifierPlace(const store::OAuthState& state) {
-  return {"oauth_states", state.stateHash, state.personId, state.provider};
-}
-
 std::string valueOf(const std::map<std::string, std::string>& query, const char* name) {
   const auto found = query.find(name);
   return found != query.end() ? found->second : std::string();
@@ -22,6 +18,10 @@ bool isLive(const store::ConnectionRecord& record) {
 }
 
 } // namespace
+
+SealedPlace verifierPlace(const store::OAuthState& state) {
+  return {"oauth_states", state.stateHash, state.personId, state.provider};
+}
 
 Provider& usableProvider(const Providers& providers, const std::string& id, const char* capability,
                          const AllowedProviders& allowed) {
@@ -74,6 +74,7 @@ std::string OAuthFlow::begin(const Person& person, const AllowedProviders& allow
   state.provider = provider;
   state.createdAt = clock_.now();
   state.expiresAt = state.createdAt + kStateLifetime;
+  const auto use = vault_.use();
   state.sealedVerifier = vault_.seal(verifier, verifierPlace(state));
   wipe(verifier);
   store_.addOAuthState(state);
@@ -94,6 +95,7 @@ CallbackResult OAuthFlow::callback(const std::string& provider, const std::map<s
   };
 
   const std::string stateToken = valueOf(query, "state");
+  std::optional<KeyRing::Use> use(vault_.use());
   const auto state = stateToken.empty() ? std::nullopt : store_.takeOAuthState(sha256Hex(stateToken));
   if (!state || state->provider != provider || browserSecret.empty() ||
       !constantTimeEqual(state->browserHash, sha256Hex(browserSecret)))
@@ -110,7 +112,7 @@ CallbackResult OAuthFlow::callback(const std::string& provider, const std::map<s
     return refused("provider_error");
   if (!chosen->info().configured)
     return refused("provider_not_configured");
-  if (const auto problem = finish(*state, *chosen, code, context, result); !problem.empty())
+  if (const auto problem = finish(*state, *chosen, code, context, use, result); !problem.empty())
     return refused(problem);
   log_.info("calendar connected",
             {{"provider", provider}, {"person", result.personId}, {"connection", std::to_string(result.connectionId)}});
@@ -119,7 +121,7 @@ CallbackResult OAuthFlow::callback(const std::string& provider, const std::map<s
 
 /// From the accepted callback to the stored connection; returns a problem's code or nothing.
 std::string OAuthFlow::finish(const store::OAuthState& state, Provider& provider, const std::string& code,
-                              const CallContext& context, CallbackResult& result) {
+                              const CallContext& context, std::optional<KeyRing::Use>& use, CallbackResult& result) {
   ExchangeRequest request{provider.info().redirectUri, code, ""};
   try {
     request.codeVerifier = vault_.open(state.sealedVerifier, verifierPlace(state));
@@ -127,6 +129,7 @@ std::string OAuthFlow::finish(const store::OAuthState& state, Provider& provider
     log_.error("a connect flow cannot be continued", {{"provider", state.provider}, {"detail", error.detail()}});
     return "state_mismatch";
   }
+  use.reset(); // not across the call to the provider
   auto outcome = provider.exchange(request, context);
   wipe(request.codeVerifier);
   wipe(request.code);
@@ -144,6 +147,7 @@ std::string OAuthFlow::finish(const store::OAuthState& state, Provider& provider
   }
   try {
     const auto lock = locks_.hold(state.personId);
+    const auto storing = vault_.use();
     if (grant.credentials.refreshToken.empty())
       keepRefreshToken(grant, state);
     store::ConnectionRecord fresh;

@@ -15,6 +15,9 @@ using AllowedProviders = std::optional<std::vector<std::string>>;
 Provider& usableProvider(const Providers& providers, const std::string& id, const char* capability,
                          const AllowedProviders& allowed);
 
+/// Where the verifier of a started flow is sealed for.
+SealedPlace verifierPlace(const store::OAuthState& state);
+
 /// How a callback ended.
 struct CallbackResult {
   std::string provider;
@@ -49,7 +52,7 @@ class OAuthFlow {
 
  private:
   std::string finish(const store::OAuthState& state, Provider& provider, const std::string& code,
-                     const CallContext& context, CallbackResult& result);
+                     const CallContext& context, std::optional<KeyRing::Use>& use, CallbackResult& result);
   void keepRefreshToken(Grant& grant, const store::OAuthState& state);
 
   store::Store& store_;

@@ -18,6 +18,10 @@ std::string taken(nlohmann::json& json, const char* key) {
 
 } // namespace
 
+SealedPlace placeOf(const store::ConnectionRecord& record) {
+  return placeOf(record.id, record.personId, record.provider);
+}
+
 std::string sealCredentials(const Vault& vault, const Credentials& credentials, std::int64_t connectionId,
                             const std::string& personId, const std::string& provider) {
   // Tokens are opaque bytes to us (RFC 6749 appendix A allows visible ASCII only): anything else is replaced, and the

@@ -4,6 +4,8 @@
 
 namespace calbridge::connections {
 
+/// Where a connection's credentials are sealed for.
+SealedPlace placeOf(const store::ConnectionRecord& record);
 /// Seals a connection's credentials for the row `connectionId`. Errors as Vault::seal.
 std::string sealCredentials(const Vault& vault, const Credentials& credentials, std::int64_t connectionId,
                             const std::string& personId, const std::string& provider);

@@ -107,7 +107,8 @@ bool decrypt(std::string_view key, std::string_view sealed, std::string_view ass
 std::string Vault::seal(std::string_view plain, const SealedPlace& place) const {
   if (plain.size() > kMaxPlain)
     throw Error("vault_failed", "a secret is larger than 1 MiB");
-  const MasterKey& master = ring_.newest();
+  const auto newest = ring_.newest();
+  const MasterKey& master = *newest;
   DataKey key;
   random_.fill(key.bytes);
   std::string keyId;
@@ -126,7 +127,7 @@ std::string Vault::open(std::string_view sealed, const SealedPlace& place) const
   if (sealed.size() < kMinimum || sealed.size() > kMinimum + kMaxPlain)
     damaged(place, "wrong length");
   const std::string keyId = keyIdOf(sealed);
-  const MasterKey* master = ring_.find(keyId);
+  const auto master = ring_.find(keyId);
   if (!master)
     damaged(place, "sealed with master key " + keyId + ", which is not at hand");
   std::string unwrapped;

@@ -228,6 +228,25 @@ struct NodeRecord {
   bool own = false;   ///< the asking one
 };
 
+/// One line of the audit log: who did what about whom. Holds ids only, no names, addresses or secrets, so that it can
+/// outlive the person.
+struct AuditRecord {
+  std::int64_t seq = 0;
+  TimeMs at = 0;
+  std::string action;    ///< what happened: connection.created, person.erased, …
+  std::string actor;     ///< who did it: person:ID, app:NAME, operator, host; empty: somebody unknown
+  std::string personId;  ///< whom it is about; empty: nobody
+  nlohmann::json detail; ///< an object: provider, connection, …
+};
+
+/// Which lines of the audit log.
+struct AuditQuery {
+  std::string personId;    ///< whom it is about or who did it; empty: all
+  TimeMs since = 0;        ///< not earlier
+  std::int64_t before = 0; ///< only those older than this line; 0: from the newest on
+  std::size_t limit = 100;
+};
+
 /// A started OAuth flow, waiting for its callback.
 struct OAuthState {
   std::string stateHash;

@@ -109,6 +109,16 @@ class Store {
   virtual void addOAuthState(const OAuthState& state) = 0;
   /// Takes it out: a state works once.
   virtual std::optional<OAuthState> takeOAuthState(const std::string& stateHash) = 0;
+  /// Connections that have sealed credentials, in any state, ordered by id: at most `limit` of those behind `after`.
+  virtual std::vector<ConnectionRecord> sealedConnections(std::int64_t after, std::size_t limit) = 0;
+  /// All flows that wait for their callback; their number is bounded.
+  virtual std::vector<OAuthState> oauthStates() = 0;
+  /// [durable] Puts the sealed bytes of these records into their rows, all in one transaction: of a connection only if
+  /// its credentials are still of that version, which stays as it is, since the credentials do. Returns how many rows
+  /// took them.
+  virtual std::size_t reseal(std::span<const ConnectionRecord> connections, std::span<const OAuthState> states) = 0;
+  /// What was replaced or deleted so far is gone from the files too, as far as that is in the store's hands.
+  virtual void forgetReplaced() = 0;
 
   // -- deliveries -------------------------------------------------------------------------------------------------
   struct Claim {
@@ -144,6 +154,14 @@ class Store {
   virtual Backlog backlog(TimeMs now) = 0;
   /// The pieces of a feed connection, ordered by start. Cancelled ones are kept until `cancelledSince`.
   virtual std::vector<FeedPiece> feedPieces(std::int64_t connectionId, TimeMs endedSince, TimeMs cancelledSince) = 0;
+
+  // -- the audit log: written once, never changed; only its oldest lines go, by pruneAudit
+  // -----------------------------
+  virtual void addAudit(const AuditRecord& record) = 0; ///< [durable]
+  /// The newest first.
+  virtual std::vector<AuditRecord> audit(const AuditQuery& query) = 0;
+  /// Deletes lines older than `before`; returns how many.
+  virtual std::int64_t pruneAudit(TimeMs before) = 0;
 
   // -- upkeep -----------------------------------------------------------------------------------------------------
   virtual std::optional<std::string> meta(const std::string& key) = 0;

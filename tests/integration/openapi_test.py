@@ -11,7 +11,8 @@ from harness import APPOINTMENT, DEADLINE, Answer, Client, InstallationTest, eve
 # Answers that need a broken database or provider; faults_test.py and the unit tests make those.
 NOT_PROVOKED = {502, 503}
 PROVOKED_503 = {("post", "/api/calendar/{provider}/connect/")}
-ADMINS_ONLY = {"/api/calendar/sync-bulk/", "/api/calendar/sync-bulk/{job}/", "/api/calendar/connections/"}
+ADMINS_ONLY = {"/api/calendar/sync-bulk/", "/api/calendar/sync-bulk/{job}/", "/api/calendar/connections/",
+               "/api/audit/"}
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
@@ -332,6 +333,17 @@ class Document(InstallationTest):
         self.assertEqual(page["connections"][0]["person"], "john")
         self.call(200, ada, "get", everybodys, query="?needs=reconnect&limit=1")
 
+        audit = "/api/audit/"
+        page = self.call(200, ada, "get", audit, query="?limit=2").json
+        self.assertEqual(len(page["lines"]), 2)
+        older = self.call(200, ada, "get", audit, query=f"?limit=2&before={page['next']}").json["lines"]
+        self.assertLess(older[0]["seq"], page["lines"][1]["seq"])
+        self.assertIn("connection.created", [line["action"] for line in
+                                             self.call(200, ada, "get", audit, query="?person=john").json["lines"]])
+        self.assertEqual(self.call(200, ada, "get", audit, query="?since=2100-01-01T00:00:00Z").json["lines"], [])
+        for query in ("?since=yesterday", "?before=many", "?limit=0"):
+            self.call(400, ada, "get", audit, query=query)
+
         entries, entry = "/api/calendar/events/", "/api/calendar/events/{id}/"
         own = {"title": "Dentist", "start": "2031-05-01T09:00:00", "end": "2031-05-01T10:00:00", "timezone": "Europe/London",
                "location": "Harley Street", "description": "bring card"}
@@ -434,6 +446,7 @@ class Document(InstallationTest):
             ("post", "/api/calendar/sync-bulk/"): lambda: forbidden("post", "/api/calendar/sync-bulk/", {"people": ["john"]}),
             ("get", "/api/calendar/sync-bulk/{job}/"): lambda: forbidden("get", "/api/calendar/sync-bulk/{job}/"),
             ("get", "/api/calendar/connections/"): lambda: forbidden("get", "/api/calendar/connections/"),
+            ("get", "/api/audit/"): lambda: forbidden("get", "/api/audit/"),
             ("get", "/api/calendar/events/"): lambda: own_only("get", "/api/calendar/events/", {"events": []}),
             ("patch", "/api/calendar/events/{id}/"): lambda: not_found("patch", "/api/calendar/events/{id}/", {"title": "Mine"}),
             ("delete", "/api/calendar/events/{id}/"): lambda: not_found("delete", "/api/calendar/events/{id}/"),

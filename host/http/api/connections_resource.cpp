@@ -1,3 +1,4 @@
+#include "connections/audit_log.hpp"
 #include "connections/connections.hpp"
 #include "core/error.hpp"
 #include "delivery/delivery_engine.hpp"
@@ -12,6 +13,11 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::milliseconds kExchangeTimeout{20000};
+
+void note(Services& services, const char* action, const std::string& personId, json detail) {
+  connections::AuditLog(services.store, services.clock, services.logger)
+      .note(action, connections::AuditLog::person(personId), personId, std::move(detail));
+}
 
 Response getStatus(Services& services, Exchange& exchange) {
   const auto allowed = allowedProviders(services, exchange.person());
@@ -35,6 +41,7 @@ Response postConnect(Services& services, Exchange& exchange) {
   const auto allowed = allowedProviders(services, exchange.person());
   if (provider.info().can("feed")) {
     const auto urls = services.connections.feeds().connect(exchange.person(), allowed, provider.info().id);
+    note(services, "feed.created", exchange.person().id, {{"provider", provider.info().id}});
     auto answer = Response::json(200, {{"feed_url", urls.feedUrl}, {"webcal_url", urls.webcalUrl}});
     return answer.header("Cache-Control", "no-store");
   }
@@ -56,6 +63,11 @@ Response getCallback(Services& services, Exchange& exchange) {
   context.requestId = exchange.request.requestId;
   const auto result = services.connections.oauth().callback(provider.info().id, query,
                                                             readFlowCookie(exchange.request).value_or(""), context);
+  if (result.connected())
+    note(services, "connection.created", result.personId,
+         {{"provider", provider.info().id}, {"connection", result.connectionId}});
+  else if (!result.personId.empty())
+    note(services, "connection.refused", result.personId, {{"provider", provider.info().id}, {"error", result.error}});
   auto answer = Response::redirect(result.connected() ? page + "?connected=" + percentEncode(provider.info().id)
                                                       : page + "?error=" + percentEncode(result.error) +
                                                             "&provider=" + percentEncode(provider.info().id));
@@ -74,6 +86,8 @@ Response postDisconnect(Services& services, Exchange& exchange) {
   const auto result = services.connections.disconnection().disconnect(exchange.person().id, provider.info().id,
                                                                       events == "keep" ? connections::Entries::keep
                                                                                        : connections::Entries::remove);
+  if (result.wasConnected)
+    note(services, "connection.ended", exchange.person().id, {{"provider", provider.info().id}, {"entries", events}});
   services.engine.wake();
   return Response::json(
       200, {{"provider", provider.info().id},

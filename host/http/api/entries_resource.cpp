@@ -1,3 +1,4 @@
+#include "connections/audit_log.hpp"
 #include "core/appointment.hpp"
 #include "core/error.hpp"
 #include "delivery/delivery_engine.hpp"
@@ -122,6 +123,9 @@ Response download(Services& services, Exchange& exchange) {
     placement = services.store.placement("custom", id, exchange.person().id);
   if (!placement || !placement->present)
     throw Error("not_found", "you have no appointment of this id");
+  connections::AuditLog(services.store, services.clock, services.logger)
+      .note("entry.exported", connections::AuditLog::person(exchange.person().id), exchange.person().id,
+            {{"entry", id}});
   Response answer{.status = 200, .body = icsDocument(services, *placement)};
   answer.header("Content-Type", "text/calendar; charset=utf-8");
   answer.header("Content-Disposition", "attachment; filename=\"appointment.ics\"");

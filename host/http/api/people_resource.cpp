@@ -1,3 +1,4 @@
+#include "connections/audit_log.hpp"
 #include "connections/connections.hpp"
 #include "core/error.hpp"
 #include "delivery/intake.hpp"
@@ -12,6 +13,28 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxId = 255;
+
+void note(Services& services, const Exchange& exchange, const char* action, json detail = json::object()) {
+  connections::AuditLog(services.store, services.clock, services.logger)
+      .note(action, connections::AuditLog::app(exchange.identity.appKeyName), exchange.parameter("id"),
+            std::move(detail));
+}
+
+/// Which fields of a person a change changed; their values are nobody's business here.
+json changedFields(const Person& before, const Person& after, bool password) {
+  json names = json::array();
+  const auto differ = [&](const char* name, bool changed) {
+    if (changed)
+      names.push_back(name);
+  };
+  differ("name", before.name != after.name);
+  differ("email", before.email != after.email);
+  differ("role", before.role != after.role);
+  differ("timezone", before.timezone != after.timezone);
+  differ("teams", before.teams != after.teams);
+  differ("password", password);
+  return names;
+}
 
 Person readPerson(Services& services, const std::string& id, const json& body) {
   const Fields fields(body);
@@ -45,6 +68,10 @@ Response putPerson(Services& services, PasswordHasher& passwords, Exchange& exch
     hash = passwords.hash(*password);
   const auto before = services.store.person(id);
   const bool created = services.store.putPerson(person, hash);
+  if (created || !before)
+    note(services, exchange, "person.created");
+  else if (auto changed = changedFields(*before, person, hash.has_value()); !changed.empty())
+    note(services, exchange, "person.changed", {{"fields", std::move(changed)}});
   // What routing sees of a person may put entries into calendars or take them out.
   if (!before || before->role != person.role || before->teams != person.teams)
     services.intake.reevaluateAll();
@@ -61,6 +88,7 @@ Response getPerson(Services& services, Exchange& exchange) {
 Response deletePerson(Services& services, Exchange& exchange) {
   if (!services.connections.disconnection().erase(exchange.parameter("id")))
     throw Error("not_found", "nobody has this id");
+  note(services, exchange, "person.erased");
   return Response::noContent();
 }
 

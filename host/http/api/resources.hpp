@@ -25,7 +25,7 @@ void addSession(RouteTable& table, Services& services, PasswordHasher& passwords
 void addConnections(RouteTable& table,
                     Services& services); ///< /api/calendar/status/, …/connect/, …/callback/, …/disconnect/
 void addSync(RouteTable& table, Services& services, delivery::BulkSync& bulk); ///< /api/calendar/sync/, sync-bulk/
-void addAdmin(RouteTable& table, Services& services);                          ///< /api/calendar/connections/
+void addAdmin(RouteTable& table, Services& services);   ///< /api/calendar/connections/, /api/audit/
 void addEntries(RouteTable& table, Services& services); ///< /api/calendar/events/, /api/calendar/ics/
 void addFeeds(RouteTable& table, Services& services);   ///< /api/calendar/feed/
 /// /healthz, /readyz, /metrics, /api/openapi.json

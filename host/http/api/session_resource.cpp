@@ -1,3 +1,4 @@
+#include "connections/audit_log.hpp"
 #include "core/error.hpp"
 #include "http/api/body.hpp"
 #include "http/api/resources.hpp"
@@ -21,7 +22,8 @@ Response postSession(Services& services, PasswordHasher& passwords, Sessions& se
   fields.allowOnly({"email", "password"});
   const std::string email = fields.text("email", 254);
   const std::string password = fields.text("password", 1024, true);
-  const auto result = logIn({services.store, passwords, throttle, sessions, services.logger}, email, password,
+  const connections::AuditLog audit(services.store, services.clock, services.logger);
+  const auto result = logIn({services.store, passwords, throttle, sessions, services.logger, &audit}, email, password,
                             exchange.request.clientAddress);
   if (result.wait.count() > 0) {
     auto answer = problem(429, "too_many_attempts", "too many log-in attempts; wait a minute and try again");

@@ -41,7 +41,7 @@ LoginThrottle::Tries& LoginThrottle::touch(Table& table, const std::string& key,
       table.index.erase(table.order.back().key);
       table.order.pop_back();
     }
-    table.order.push_front(Tries{.key = key, .at = {}});
+    table.order.push_front(Tries{.key = key, .at = {}, .refused = false});
     table.index[key] = table.order.begin();
   }
   Tries& tries = table.order.front();
@@ -58,7 +58,7 @@ TimeMs LoginThrottle::waitFor(const Tries& tries, std::size_t limit, TimeMs now)
   return first + options_.window.count() - now;
 }
 
-std::chrono::seconds LoginThrottle::begin(std::string_view account, std::string_view address) {
+std::chrono::seconds LoginThrottle::begin(std::string_view account, std::string_view address, bool* first) {
   const std::string accountName = accountKey(account);
   const std::string addressName = addressKey(address);
   const std::lock_guard lock(mutex_);
@@ -67,8 +67,13 @@ std::chrono::seconds LoginThrottle::begin(std::string_view account, std::string_
   Tries& ofAddress = touch(addresses_, addressName, now);
   const TimeMs wait =
       std::max(waitFor(ofAccount, options_.perAccount, now), waitFor(ofAddress, options_.perAddress, now));
-  if (wait > 0)
+  if (wait > 0) {
+    if (first != nullptr)
+      *first = !ofAccount.refused && !ofAddress.refused;
+    ofAccount.refused = ofAddress.refused = true;
     return std::chrono::seconds((wait + 999) / 1000);
+  }
+  ofAccount.refused = ofAddress.refused = false;
   ofAccount.at.push_back(now);
   ofAddress.at.push_back(now);
   return std::chrono::seconds(0);

@@ -30,7 +30,9 @@ class LoginThrottle {
   /// Call before the password is looked at. Zero: go ahead, the try is counted. Otherwise the seconds to wait
   /// (Retry-After): nothing was counted, nothing may be verified. `account` is the e-mail address as typed (ASCII case
   /// and surrounding blanks do not matter), `address` the peer's numeric address (an IPv6 network of 64 bits is one).
-  std::chrono::seconds begin(std::string_view account, std::string_view address);
+  /// `first`, if any, becomes true with the first of a row of refusals: the account and the address were both let
+  /// through before.
+  std::chrono::seconds begin(std::string_view account, std::string_view address, bool* first = nullptr);
   /// The password was right: forgets the account's tries and takes this one off the address.
   void succeeded(std::string_view account, std::string_view address);
 
@@ -38,6 +40,7 @@ class LoginThrottle {
   struct Tries {
     std::string key;
     std::deque<TimeMs> at; ///< the oldest first
+    bool refused = false;  ///< since it was last let through
   };
   /// The most recently tried first.
   struct Table {

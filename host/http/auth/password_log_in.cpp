@@ -16,14 +16,28 @@ void rehash(const LogInParts& parts, const std::string& personId, const std::str
   }
 }
 
+/// About the people who have the address that was typed; what else was typed is kept nowhere.
+void note(const LogInParts& parts, const char* action, const std::vector<store::Store::Login>& logins) {
+  if (parts.audit == nullptr)
+    return;
+  for (const auto& login : logins)
+    parts.audit->note(action, connections::AuditLog::kUnknown, login.person.id);
+  if (logins.empty())
+    parts.audit->note(action, connections::AuditLog::kUnknown, "");
+}
+
 } // namespace
 
 LogInResult logIn(const LogInParts& parts, const std::string& email, const std::string& password,
                   const std::string& peerAddress) {
   LogInResult result;
-  result.wait = parts.throttle.begin(email, peerAddress);
-  if (result.wait.count() > 0)
+  bool firstRefusal = false;
+  result.wait = parts.throttle.begin(email, peerAddress, &firstRefusal);
+  if (result.wait.count() > 0) {
+    if (firstRefusal)
+      note(parts, "login.throttled", parts.store.loginsByEmail(email));
     return result;
+  }
   const auto logins = parts.store.loginsByEmail(email);
   for (const auto& login : logins) {
     if (!parts.passwords.verify(password, login.passwordHash))
@@ -37,6 +51,7 @@ LogInResult logIn(const LogInParts& parts, const std::string& email, const std::
   }
   if (logins.empty())
     parts.passwords.verifyNobody(password); // as slow as a wrong password
+  note(parts, "login.failed", logins);
   parts.logger.warning("a log-in failed", {{"address", peerAddress}});
   return result;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "connections/audit_log.hpp"
 #include "core/logger.hpp"
 #include "core/person.hpp"
 #include "http/auth/login_throttle.hpp"
@@ -26,6 +27,7 @@ struct LogInParts {
   LoginThrottle& throttle;
   Sessions& sessions;
   Logger& logger;
+  const connections::AuditLog* audit = nullptr; ///< null: nothing is noted
 };
 
 /// One try to log in, for the API and the page alike: throttled, in the same time whether or not the account exists,

@@ -186,8 +186,9 @@ Response Pages::postLogIn(const Request& request, const Identity& identity) {
   const std::string password = field(form, "password");
   if (email.empty() || password.empty() || email.size() > 254 || password.size() > 1024)
     return logInPage(422, email.size() > 254 ? "" : email, "Please give your e-mail address and your password.");
-  const auto result = logIn({services_.store, passwords_, throttle_, sessions_, services_.logger}, email, password,
-                            request.clientAddress);
+  const connections::AuditLog audit(services_.store, services_.clock, services_.logger);
+  const auto result = logIn({services_.store, passwords_, throttle_, sessions_, services_.logger, &audit}, email,
+                            password, request.clientAddress);
   if (result.wait.count() > 0) {
     auto page = logInPage(429, email, "Too many tries. Please wait " + seconds(result.wait) + " and try again.");
     return page.header("Retry-After", std::to_string(result.wait.count()));

@@ -41,6 +41,18 @@ std::vector<ConnectionRecord> readConnections(Sessions& sessions, const char* op
   return found;
 }
 
+OAuthState readOAuthState(Row& row) {
+  OAuthState state;
+  state.stateHash = row.text();
+  state.browserHash = row.text();
+  state.personId = row.text();
+  state.provider = row.text();
+  state.sealedVerifier = row.text();
+  state.createdAt = row.integer();
+  state.expiresAt = row.integer();
+  return state;
+}
+
 std::optional<ConnectionRecord> first(std::vector<ConnectionRecord> found) {
   return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
 }
@@ -289,20 +301,36 @@ std::optional<OAuthState> PostgresqlStore::takeOAuthState(const std::string& sta
   sessions_.write(Durability::durable, [&](Session& s) {
     taken.reset();
     s.one(
-        "oauth_states_take",
-        [&](Row& row) {
-          taken.emplace();
-          taken->stateHash = row.text();
-          taken->browserHash = row.text();
-          taken->personId = row.text();
-          taken->provider = row.text();
-          taken->sealedVerifier = row.text();
-          taken->createdAt = row.integer();
-          taken->expiresAt = row.integer();
-        },
-        stateHash);
+        "oauth_states_take", [&](Row& row) { taken = readOAuthState(row); }, stateHash);
   });
   return taken;
 }
+
+std::vector<ConnectionRecord> PostgresqlStore::sealedConnections(std::int64_t after, std::size_t limit) {
+  return readConnections(sessions_, "connections_sealed", after, limit);
+}
+
+std::vector<OAuthState> PostgresqlStore::oauthStates() {
+  std::vector<OAuthState> found;
+  sessions_.read([&](Session& s) {
+    found.clear();
+    s.each("oauth_states_all", [&](Row& row) { found.push_back(readOAuthState(row)); });
+  });
+  return found;
+}
+
+std::size_t PostgresqlStore::reseal(std::span<const ConnectionRecord> connections, std::span<const OAuthState> states) {
+  std::int64_t rows = 0;
+  sessions_.write(Durability::durable, [&](Session& s) {
+    rows = 0;
+    for (const auto& record : connections)
+      rows += s.run("connections_reseal", record.id, record.credentialsVersion, Blob{record.sealed});
+    for (const auto& state : states)
+      rows += s.run("oauth_states_reseal", state.stateHash, Blob{state.sealedVerifier});
+  });
+  return static_cast<std::size_t>(rows);
+}
+
+void PostgresqlStore::forgetReplaced() {} // dead rows go with the server's next vacuum
 
 } // namespace calbridge::store::postgresql

@@ -68,6 +68,7 @@ Session::Session(const std::string& path, Role role)
   if (role == Role::writer) {
     execute("PRAGMA cache_size = -6144");
     execute("PRAGMA foreign_keys = ON");
+    execute("PRAGMA secure_delete = ON");        // what was sealed with a former key must not linger in the file
     execute("PRAGMA wal_autocheckpoint = 2000"); // pages: 8 MiB
     execute("PRAGMA journal_size_limit = 33554432");
   } else {

@@ -37,6 +37,18 @@ std::vector<ConnectionRecord> readConnections(Readers& readers, const char* oper
   return found;
 }
 
+OAuthState readOAuthState(Row& row) {
+  OAuthState state;
+  state.stateHash = row.text();
+  state.browserHash = row.text();
+  state.personId = row.text();
+  state.provider = row.text();
+  state.sealedVerifier = row.text();
+  state.createdAt = row.integer();
+  state.expiresAt = row.integer();
+  return state;
+}
+
 } // namespace
 
 ConnectionRecord SqliteStore::connect(const ConnectionRecord& fresh, const Seal& seal, TimeMs now) {
@@ -243,21 +255,39 @@ void SqliteStore::addOAuthState(const OAuthState& state) {
 
 std::optional<OAuthState> SqliteStore::takeOAuthState(const std::string& stateHash) {
   std::optional<OAuthState> taken;
-  writer_->relaxed([&](Session& s) {
-    s["oauth_states_take"].one(
-        [&](Row& row) {
-          taken.emplace();
-          taken->stateHash = row.text();
-          taken->browserHash = row.text();
-          taken->personId = row.text();
-          taken->provider = row.text();
-          taken->sealedVerifier = row.text();
-          taken->createdAt = row.integer();
-          taken->expiresAt = row.integer();
-        },
-        stateHash);
-  });
+  writer_->relaxed(
+      [&](Session& s) { s["oauth_states_take"].one([&](Row& row) { taken = readOAuthState(row); }, stateHash); });
   return taken;
+}
+
+std::vector<ConnectionRecord> SqliteStore::sealedConnections(std::int64_t after, std::size_t limit) {
+  return readConnections(readers_, "connections_sealed", after, limit);
+}
+
+std::vector<OAuthState> SqliteStore::oauthStates() {
+  std::vector<OAuthState> found;
+  readers_.read(
+      [&](Session& s) { s["oauth_states_all"].each([&](Row& row) { found.push_back(readOAuthState(row)); }); });
+  return found;
+}
+
+std::size_t SqliteStore::reseal(std::span<const ConnectionRecord> connections, std::span<const OAuthState> states) {
+  std::int64_t rows = 0;
+  writer_->durable([&](Session& s) {
+    for (const auto& record : connections)
+      rows += s["connections_reseal"].run(record.id, record.credentialsVersion, Blob{record.sealed});
+    for (const auto& state : states)
+      rows += s["oauth_states_reseal"].run(state.stateHash, Blob{state.sealedVerifier});
+  });
+  return static_cast<std::size_t>(rows);
+}
+
+void SqliteStore::forgetReplaced() {
+  // SQLite overwrites freed parts of pages (secure_delete); former versions of whole pages are in the log.
+  writer_->inspect([&](Session& s) {
+    const Readers::Pause pause(readers_);
+    s.number("PRAGMA wal_checkpoint(TRUNCATE)");
+  });
 }
 
 } // namespace calbridge::store::sqlite

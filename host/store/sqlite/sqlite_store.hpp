@@ -66,6 +66,10 @@ class SqliteStore final : public Store {
   void setConnectionValue(std::int64_t connectionId, const std::string& key, const std::string& value) override;
   void addOAuthState(const OAuthState& state) override;
   std::optional<OAuthState> takeOAuthState(const std::string& stateHash) override;
+  std::vector<ConnectionRecord> sealedConnections(std::int64_t after, std::size_t limit) override;
+  std::vector<OAuthState> oauthStates() override;
+  std::size_t reseal(std::span<const ConnectionRecord> connections, std::span<const OAuthState> states) override;
+  void forgetReplaced() override;
 
   Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) override;
   void recordOutcomes(std::span<const DeliveryOutcome> outcomes) override;
@@ -76,6 +80,10 @@ class SqliteStore final : public Store {
   std::int64_t resyncPerson(const std::string& personId, TimeMs now) override;
   Backlog backlog(TimeMs now) override;
   std::vector<FeedPiece> feedPieces(std::int64_t connectionId, TimeMs endedSince, TimeMs cancelledSince) override;
+
+  void addAudit(const AuditRecord& record) override;
+  std::vector<AuditRecord> audit(const AuditQuery& query) override;
+  std::int64_t pruneAudit(TimeMs before) override;
 
   std::optional<std::string> meta(const std::string& key) override;
   void setMeta(const std::string& key, const std::string& value) override;

@@ -480,3 +480,41 @@ TEST_CASE("At most a thousand OAuth states are kept, the newest") {
   CHECK(f.store->takeOAuthState("hash-10").has_value());
   CHECK(f.store->takeOAuthState("hash-1009").has_value());
 }
+
+TEST_CASE("Sealed rows come in pages, and are resealed only if their credentials are still the same") {
+  EVERY_STORE;
+  std::vector<ConnectionRecord> rows;
+  for (const auto* id : {"john", "mia", "omar", "sarah"}) {
+    f.person(id);
+    rows.push_back(f.connect(id));
+  }
+  f.store->beginClosing(rows[1].id, false, kNow, kNow);
+  f.store->endConnection(rows[1].id); // has nothing sealed any more
+  const auto first = f.store->sealedConnections(0, 2);
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].id == rows[0].id);
+  CHECK(first[1].id == rows[2].id);
+  auto page = f.store->sealedConnections(first[1].id, 2);
+  REQUIRE(page.size() == 1);
+  CHECK(page[0].id == rows[3].id);
+  CHECK(f.store->sealedConnections(page[0].id, 2).empty());
+
+  f.store->addOAuthState({"hash", "browser", "john", "google", "verifier", kNow, kNow + kMinute});
+  auto states = f.store->oauthStates();
+  REQUIRE(states.size() == 1);
+  states[0].sealedVerifier = std::string("b\0c", 3);
+  states.push_back({"gone", "browser", "john", "google", "x", kNow, kNow + kMinute});
+  REQUIRE(f.store->storeCredentials(rows[2].id, rows[2].credentialsVersion, "refreshed"));
+  auto fresh = first;
+  fresh[0].sealed = std::string("a\0b", 3);
+  fresh[1].sealed = "too late";
+  fresh.push_back(rows[1]);
+  CHECK(f.store->reseal(fresh, states) == 2);
+  CHECK(f.store->connection(rows[0].id)->sealed == fresh[0].sealed);
+  CHECK(f.store->connection(rows[0].id)->credentialsVersion == rows[0].credentialsVersion);
+  CHECK(f.store->connection(rows[2].id)->sealed == "refreshed");
+  CHECK(f.store->connection(rows[1].id)->sealed.empty());
+  CHECK(f.store->takeOAuthState("hash")->sealedVerifier == states[0].sealedVerifier);
+  f.store->forgetReplaced();
+  CHECK(f.store->connection(rows[0].id)->sealed == fresh[0].sealed);
+}

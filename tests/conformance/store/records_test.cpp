@@ -406,3 +406,52 @@ TEST_CASE("A store that works answers a ping") {
   CHECK_NOTHROW(f.store->ping());
   CHECK_NOTHROW(f.store->ping());
 }
+
+TEST_CASE("The audit log gives its lines back, newest first, by person, by time and by page") {
+  EVERY_STORE;
+  for (int i = 0; i < 10; ++i) {
+    AuditRecord record;
+    record.at = kNow + i * kMinute;
+    record.action = i == 4 ? "person.erased" : "connection.created";
+    record.actor = i == 4 ? "app:shop" : "person:john";
+    record.personId = i % 2 == 0 ? "john" : "sarah";
+    record.detail = {{"n", i}};
+    f.store->addAudit(record);
+  }
+  const auto all = f.store->audit({});
+  REQUIRE(all.size() == 10);
+  CHECK(all.front().detail.at("n") == 9);
+  CHECK(all[5].action == "person.erased");
+  CHECK(all[5].actor == "app:shop");
+  CHECK(all[5].personId == "john");
+  CHECK(all[5].at == kNow + 4 * kMinute);
+  const auto numbers = [&](const AuditQuery& query) {
+    std::vector<int> found;
+    for (const auto& record : f.store->audit(query))
+      found.push_back(record.detail.at("n"));
+    return found;
+  };
+  CHECK(numbers({"sarah", 0, 0, 100}) == std::vector<int>{9, 7, 5, 3, 1});
+  CHECK(numbers({"john", 0, 0, 100}).size() == 10); // whom it is about, or who did it
+  CHECK(numbers({"", kNow + 8 * kMinute, 0, 100}) == std::vector<int>{9, 8});
+  CHECK(numbers({"", 0, 0, 3}) == std::vector<int>{9, 8, 7});
+  CHECK(numbers({"", 0, all[2].seq, 3}) == std::vector<int>{6, 5, 4});
+  CHECK(numbers({"nobody", 0, 0, 100}).empty());
+}
+
+TEST_CASE("Lines of the audit log outlive the person and go by age alone") {
+  EVERY_STORE;
+  f.person("john");
+  f.store->addAudit({0, kNow, "connection.created", "person:john", "john", nlohmann::json::object()});
+  f.store->addAudit({0, kNow + kMinute, "person.erased", "app:shop", "john", nlohmann::json::object()});
+  CHECK(f.store->erasePerson("john"));
+  CHECK(f.store->audit({"john", 0, 0, 100}).size() == 2);
+  f.store->prune(kNow + 10 * kMinute, kNow + 10 * kMinute, kNow + 10 * kMinute);
+  CHECK(f.store->audit({}).size() == 2);
+  CHECK(f.store->pruneAudit(kNow) == 0);
+  CHECK(f.store->pruneAudit(kNow + 1) == 1);
+  REQUIRE(f.store->audit({}).size() == 1);
+  CHECK(f.store->audit({}).front().action == "person.erased");
+  CHECK(f.store->pruneAudit(kNow + 10 * kMinute) == 1);
+  CHECK(f.store->audit({}).empty());
+}

@@ -35,8 +35,8 @@ TEST_CASE("A first start makes a key file that only its owner can read") {
   struct stat info {};
   REQUIRE(::stat(f.file.c_str(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0600);
-  CHECK(base64Decode(readFile(f.file).substr(0, 44)) == opened.ring.newest().bytes());
-  CHECK(f.store->meta("master_key_id") == opened.ring.newest().id());
+  CHECK(base64Decode(readFile(f.file).substr(0, 44)) == opened.ring.newest()->bytes());
+  CHECK(f.store->meta("master_key_id") == opened.ring.newest()->id());
   // nothing but the database and the key is left in the folder
   for (const auto& entry : fs::directory_iterator(f.folder.path))
     CHECK(entry.path().filename().string().find(".new-") == std::string::npos);
@@ -47,7 +47,7 @@ TEST_CASE("A second start finds the same key") {
   const auto first = openKeyRing({std::nullopt, f.file}, *f.store, f.random);
   const auto second = openKeyRing({std::nullopt, f.file}, *f.store, f.random);
   CHECK_FALSE(second.created);
-  CHECK(first.ring.newest().id() == second.ring.newest().id());
+  CHECK(first.ring.newest()->id() == second.ring.newest()->id());
 }
 
 TEST_CASE("Sixteen processes that start at once agree on one key") {
@@ -71,7 +71,7 @@ TEST_CASE("Sixteen processes that start at once agree on one key") {
 TEST_CASE("CALBRIDGE_MASTER_KEY wins and leaves no file") {
   KeyFixture f;
   const auto opened = openKeyRing({kKeyA + "\n", f.file}, *f.store, f.random);
-  CHECK(opened.ring.newest().bytes() == std::string(32, 'a'));
+  CHECK(opened.ring.newest()->bytes() == std::string(32, 'a'));
   CHECK_FALSE(opened.created);
   CHECK_FALSE(fs::exists(f.file));
 }

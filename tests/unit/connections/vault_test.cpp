@@ -96,8 +96,8 @@ TEST_CASE("A ring with the old key opens what it sealed, and seals with the newe
   const Vault rotating(both, f.random);
   CHECK(rotating.open(old, kPlace) == "secret");
   const auto fresh = rotating.seal("secret", kPlace);
-  CHECK(Vault::keyIdOf(fresh) == both.newest().id());
-  CHECK(Vault::keyIdOf(old) == f.ring.newest().id());
+  CHECK(Vault::keyIdOf(fresh) == both.newest()->id());
+  CHECK(Vault::keyIdOf(old) == f.ring.newest()->id());
   const KeyRing newest({MasterKey(std::string(32, 'b'))});
   CHECK(Vault(newest, f.random).open(fresh, kPlace) == "secret");
   CHECK(errorCode([&] { Vault(newest, f.random).open(old, kPlace); }) == "vault_damaged");

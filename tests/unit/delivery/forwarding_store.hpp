@@ -95,6 +95,14 @@ class ForwardingStore : public Store {
   std::optional<OAuthState> takeOAuthState(const std::string& stateHash) override {
     return inner_.takeOAuthState(stateHash);
   }
+  std::vector<ConnectionRecord> sealedConnections(std::int64_t after, std::size_t limit) override {
+    return inner_.sealedConnections(after, limit);
+  }
+  std::vector<OAuthState> oauthStates() override { return inner_.oauthStates(); }
+  std::size_t reseal(std::span<const ConnectionRecord> connections, std::span<const OAuthState> states) override {
+    return inner_.reseal(connections, states);
+  }
+  void forgetReplaced() override { inner_.forgetReplaced(); }
   Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) override {
     return inner_.claimDeliveries(now, limit, leaseMs, room);
   }
@@ -116,6 +124,9 @@ class ForwardingStore : public Store {
   std::vector<FeedPiece> feedPieces(std::int64_t connectionId, TimeMs endedSince, TimeMs cancelledSince) override {
     return inner_.feedPieces(connectionId, endedSince, cancelledSince);
   }
+  void addAudit(const AuditRecord& record) override { inner_.addAudit(record); }
+  std::vector<AuditRecord> audit(const AuditQuery& query) override { return inner_.audit(query); }
+  std::int64_t pruneAudit(TimeMs before) override { return inner_.pruneAudit(before); }
   std::optional<std::string> meta(const std::string& key) override { return inner_.meta(key); }
   void setMeta(const std::string& key, const std::string& value) override { return inner_.setMeta(key, value); }
   std::int64_t prune(TimeMs eventsBefore, TimeMs appointmentsEndedBefore, TimeMs now) override {

@@ -114,9 +114,34 @@ TEST_CASE("A database from a newer version is refused and stays as it is") {
   execute(path, "PRAGMA user_version = 7");
   const auto error = failureOf([&] { openStore(url(path)); });
   CHECK(error.code() == "store_newer");
-  CHECK(error.message().find("schema 7, this program knows 1") != std::string::npos);
-  execute(path, "PRAGMA user_version = 1");
+  CHECK(error.message().find("schema 7, this program knows 2") != std::string::npos);
+  execute(path, "PRAGMA user_version = 2");
   CHECK(openStore(url(path))->meta("key") == "value");
+}
+
+TEST_CASE("A database without an audit log gets one and keeps what it has") {
+  const Folder folder;
+  const auto path = folder.path / "test.db";
+  openStore(url(path))->setMeta("key", "value");
+  execute(path, "DROP TABLE audit; PRAGMA user_version = 1");
+  const auto store = openStore(url(path));
+  CHECK(store->meta("key") == "value");
+  store->addAudit({0, 1, "person.erased", "app:shop", "john", nlohmann::json::object()});
+  REQUIRE(store->audit({}).size() == 1);
+}
+
+TEST_CASE("No line of the audit log can be changed, and none goes while an older one stands") {
+  const Folder folder;
+  const auto path = folder.path / "test.db";
+  {
+    const auto store = openStore(url(path));
+    for (const auto* id : {"john", "sarah"})
+      store->addAudit({0, 1, "person.erased", "app:shop", id, nlohmann::json::object()});
+  }
+  for (const auto* sql : {"UPDATE audit SET person_id = 'somebody' WHERE person_id = 'john'",
+                          "DELETE FROM audit WHERE person_id = 'sarah'"})
+    CHECK_THROWS(execute(path, sql));
+  CHECK(openStore(url(path))->audit({}).size() == 2);
 }
 
 TEST_CASE("What is no database, or somebody else's, is refused and stays as it is") {

@@ -245,6 +245,14 @@ WHERE id = $1
 UPDATE connections SET sealed = $3, credentials_version = $2 + 1
 WHERE id = $1 AND state <> 'disconnected' AND (credentials_version = $2 OR (credentials_version = $2 + 1 AND sealed = $3))
 
+-- name: connections_sealed
+SELECT id, person_id, provider, state, account_id, account, sealed, credentials_version, feed_secret_hash,
+  feed_revision, created_at, last_sync_at, last_error, last_error_at, paused_until, closing_deadline FROM
+  connections WHERE id > $1 AND length(sealed) > 0 ORDER BY id LIMIT $2
+
+-- name: connections_reseal
+UPDATE connections SET sealed = $3 WHERE id = $1 AND credentials_version = $2 AND length(sealed) > 0
+
 -- name: connections_need_reconnection
 UPDATE connections SET state = 'needs_reconnection', last_error = $3, last_error_at = $4
 WHERE id = $1 AND credentials_version = $2 AND state = 'connected'
@@ -291,6 +299,13 @@ DELETE FROM oauth_states WHERE seq <= (SELECT seq FROM oauth_states ORDER BY seq
 -- name: oauth_states_take
 DELETE FROM oauth_states WHERE state_hash = $1
 RETURNING state_hash, browser_hash, person_id, provider, sealed_verifier, created_at, expires_at
+
+-- name: oauth_states_all
+SELECT state_hash, browser_hash, person_id, provider, sealed_verifier, created_at, expires_at FROM oauth_states ORDER BY
+  seq
+
+-- name: oauth_states_reseal
+UPDATE oauth_states SET sealed_verifier = $2 WHERE state_hash = $1
 
 -- name: oauth_states_of_person_drop
 DELETE FROM oauth_states WHERE person_id = $1
@@ -544,3 +559,19 @@ DELETE FROM sessions WHERE expires_at <= $1
 
 -- name: prune_oauth_states
 DELETE FROM oauth_states WHERE expires_at <= $1
+
+-- -------- the audit log --------
+
+-- name: audit_add
+INSERT INTO audit (at, action, actor, person_id, detail) VALUES ($1, $2, $3, $4, $5)
+
+-- name: audit_all
+SELECT seq, at, action, actor, person_id, detail FROM audit WHERE at >= $1 AND ($2 = 0 OR seq < $2) ORDER BY seq DESC
+LIMIT $3
+
+-- name: audit_of_person
+SELECT seq, at, action, actor, person_id, detail FROM audit WHERE at >= $1 AND ($2 = 0 OR seq < $2) AND
+  (person_id = $4 OR actor = $5) ORDER BY seq DESC LIMIT $3
+
+-- name: audit_prune
+DELETE FROM audit WHERE at < $1

@@ -1,0 +1,183 @@
+#include "connections/key_rotation.hpp"
+#include "connections/audit_log.hpp"
+#include "connections/key_file.hpp"
+#include "connections/oauth_flow.hpp"
+#include "connections/sealed_credentials.hpp"
+#include "core/error.hpp"
+
+namespace calbridge::connections {
+namespace {
+
+/// Rows in one transaction: a few milliseconds of the store's writer, so that nobody waits long behind them.
+constexpr std::size_t kPage = 100;
+
+} // namespace
+
+KeyRotation::KeyRotation(store::Store& store, KeyRing& ring, const Vault& vault, KeySource source, const Clock& clock,
+                         Random& random, Logger& log)
+    : store_(store), ring_(ring), vault_(vault), source_(std::move(source)), clock_(clock), random_(random), log_(log) {
+}
+
+void KeyRotation::begin(const std::optional<std::string>& newKey) {
+  const auto& wanted = newKey ? newKey : source_.newEnvironmentKey;
+  if (ring_.size() > 1) { // cut short earlier; there is one thing to do, and that is to finish it
+    if (wanted && fromEnvironment() &&
+        MasterKey::fromBase64(*wanted, "CALBRIDGE_NEW_MASTER_KEY").id() != ring_.newest()->id())
+      throw Error("rotation_under_way", "a change to master key " + ring_.newest()->id() +
+                                            " is under way; let it end before a change to another key");
+    return;
+  }
+  for (const auto& node : store_.nodes())
+    if (!node.own)
+      throw Error("other_hosts", "the host " + node.name +
+                                     " works on the same database and would be left without the new key. Stop all "
+                                     "hosts but one, rotate, give the new key to the others, and start them");
+  const auto present = ring_.newest();
+  std::optional<MasterKey> fresh;
+  if (fromEnvironment()) {
+    if (!wanted)
+      throw Error("new_master_key_missing",
+                  "the master key comes from CALBRIDGE_MASTER_KEY, so the new one has to come from "
+                  "CALBRIDGE_NEW_MASTER_KEY. Make one with `openssl rand -base64 32`, put it into .env under that name "
+                  "beside the old one, and call `calbridge vault rotate` again");
+    fresh = MasterKey::fromBase64(*wanted, "CALBRIDGE_NEW_MASTER_KEY");
+    if (fresh->id() == present->id())
+      throw Error("new_master_key_same", "CALBRIDGE_NEW_MASTER_KEY holds the key that is in use already; make another "
+                                         "with `openssl rand -base64 32`");
+  } else {
+    if (wanted)
+      throw Error("new_master_key_unwanted",
+                  "the master key is in " + source_.file.string() +
+                      ", and a rotation makes its successor itself. Remove CALBRIDGE_NEW_MASTER_KEY");
+    makeKeyFile(source_.newFile(), random_); // one that was made for a rotation that did not come about serves too
+    fresh = readKeyFile(source_.newFile());
+    if (!fresh)
+      throw Error("master_key_unwritable", source_.newFile().string() + " vanished while it was being made");
+  }
+  // In this order: a row under the new key is never stored before the database says that there may be some.
+  store_.setMeta(kMetaNextKeyId, fresh->id());
+  log_.info("the master key is being changed", {{"from", present->id()}, {"to", fresh->id()}});
+  ring_.add(std::move(*fresh));
+}
+
+bool KeyRotation::run(const std::atomic<bool>& stop, const std::function<void(const RotationProgress&)>& progress) {
+  if (ring_.size() == 1)
+    return true;
+  {
+    const std::scoped_lock lock(mutex_);
+    progress_ = {.oldKey = store_.meta(kMetaKeyId).value_or(""), .newKey = ring_.newest()->id()};
+  }
+  ring_.awaitEarlierUses(); // from here on nothing is stored under the old key
+  for (bool first = true;; first = false) {
+    const auto changed = pass(stop, first ? progress : nullptr);
+    if (!changed)
+      return false;
+    if (*changed == 0)
+      break;
+  }
+  finish();
+  if (progress)
+    progress(this->progress());
+  return true;
+}
+
+/// Looks at every sealed row once; how many needed the new key. nullopt when stopped.
+std::optional<std::size_t> KeyRotation::pass(const std::atomic<bool>& stop,
+                                             const std::function<void(const RotationProgress&)>& progress) {
+  std::size_t changed = 0;
+  RotationProgress seen = this->progress();
+  seen.unreadable = seen.done = 0;
+  if (seen.total == 0) {
+    std::int64_t after = 0;
+    for (auto page = store_.sealedConnections(after, 1000); !page.empty();
+         page = store_.sealedConnections(after, 1000)) {
+      seen.total += static_cast<std::int64_t>(page.size());
+      after = page.back().id;
+    }
+    seen.total += static_cast<std::int64_t>(store_.oauthStates().size());
+  }
+  const auto tell = [&] {
+    {
+      const std::scoped_lock lock(mutex_);
+      progress_ = seen;
+    }
+    if (progress)
+      progress(seen);
+  };
+
+  std::int64_t after = 0;
+  for (auto page = store_.sealedConnections(after, kPage); !page.empty();
+       page = store_.sealedConnections(after, kPage)) {
+    if (stop)
+      return std::nullopt;
+    after = page.back().id;
+    std::vector<store::ConnectionRecord> fresh;
+    for (auto& record : page) {
+      ++seen.done;
+      if (vault_.isCurrent(record.sealed))
+        continue;
+      if (sealAnew(record.sealed, placeOf(record))) {
+        fresh.push_back(std::move(record));
+      } else {
+        --seen.done;
+        ++seen.unreadable;
+      }
+    }
+    if (!fresh.empty())
+      store_.reseal(fresh, {});
+    changed += fresh.size();
+    tell();
+  }
+  std::vector<store::OAuthState> states;
+  for (auto& state : store_.oauthStates()) {
+    ++seen.done;
+    if (!vault_.isCurrent(state.sealedVerifier) && sealAnew(state.sealedVerifier, verifierPlace(state)))
+      states.push_back(std::move(state));
+  }
+  if (!states.empty())
+    store_.reseal({}, states);
+  changed += states.size();
+  tell();
+  return stop ? std::nullopt : std::optional(changed);
+}
+
+/// False when no key of ours opens it.
+bool KeyRotation::sealAnew(std::string& sealed, const SealedPlace& place) {
+  try {
+    std::string plain = vault_.open(sealed, place);
+    sealed = vault_.seal(plain, place);
+    wipe(plain);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != "vault_damaged")
+      throw;
+    log_.warning("a sealed row cannot be opened and keeps its former key", {{"detail", error.detail()}});
+    return false;
+  }
+}
+
+void KeyRotation::finish() {
+  const auto newest = ring_.newest();
+  store_.setMeta(kMetaKeyId, newest->id());
+  if (!fromEnvironment())
+    replaceKeyFile(source_.newFile(), source_.file);
+  store_.setMeta(kMetaNextKeyId, "");
+  ring_.awaitEarlierUses(); // who read a row before it got the new key may still be opening it
+  ring_.keepNewest();
+  store_.forgetReplaced();
+  AuditLog(store_, clock_, log_)
+      .note("vault.rotated", AuditLog::kHost, "",
+            {{"from", progress().oldKey}, {"to", newest->id()}, {"rows", progress().done}});
+  const std::scoped_lock lock(mutex_);
+  progress_.finished = true;
+  log_.info("the master key was changed", {{"to", newest->id()},
+                                           {"rows", std::to_string(progress_.done)},
+                                           {"unreadable", std::to_string(progress_.unreadable)}});
+}
+
+RotationProgress KeyRotation::progress() const {
+  const std::scoped_lock lock(mutex_);
+  return progress_;
+}
+
+} // namespace calbridge::connections
