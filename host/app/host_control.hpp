@@ -25,7 +25,7 @@ class HostControl {
     std::function<std::shared_ptr<const routing::RoutingPolicy>()> policy;
     std::function<void()> directoryChanged;                        ///< decide again about open appointments
     std::function<delivery::Reevaluation::Held()> confirmRemovals; ///< of the deletion brake; throws when no host runs
-    RotationThread* rotation = nullptr;     ///< of a running host
+    RotationThread* rotation = nullptr;                            ///< of a running host
   };
   explicit HostControl(Parts parts) : parts_(std::move(parts)) {}
 

@@ -120,10 +120,7 @@ const std::vector<Table>& tables() {
         {"expires_at", kInteger}},
        "",
        "seq"},
-      {"audit",
-       {{"seq", kInteger}, {"at", kInteger}, {"action"}, {"actor"}, {"person_id"}, {"detail"}},
-       "",
-       "seq"},
+      {"audit", {{"seq", kInteger}, {"at", kInteger}, {"action"}, {"actor"}, {"person_id"}, {"detail"}}, "", "seq"},
       // Whoever made a row may have attempted it: nobody can say any more that it is untried.
       {"deliveries",
        {{"placement_id", kInteger},

@@ -263,6 +263,20 @@ TEST_CASE("Routing goes on when the database comes back") {
   CHECK(desk.intake->counters().failures >= 1);
 }
 
+TEST_CASE("An event that was stored although its acceptance failed is routed all the same") {
+  Desk desk;
+  std::atomic<bool> first{true};
+  desk.observed->afterAccept = [&] { // the answer to the commit got lost
+    if (first.exchange(false))
+      throw Error("store_unavailable", "the connection broke");
+  };
+  desk.intake->start();
+  const auto event = eventOf("e-1", "order.confirmed");
+  CHECK_THROWS_AS(desk.accept(event), Error);
+  CHECK(desk.routed("e-1"));
+  CHECK(desk.intake->accept({event}, false).at(0).duplicate);
+}
+
 TEST_CASE("Somebody who waits for an event is told when it is routed, or that it was not in time") {
   Desk desk;
   const auto seq = desk.accept(eventOf("e1", "order.confirmed"));

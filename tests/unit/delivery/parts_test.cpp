@@ -238,6 +238,27 @@ TEST_CASE("A recorder stops although the store stays broken") {
   CHECK(observed.recorded.count() == 0);
 }
 
+TEST_CASE("A task that waited too long for a thread is not begun") {
+  Signal begun, late;
+  std::vector<std::int64_t> given;
+  WorkerPool pool(
+      "test", 1, [&](const DeliveryTask&) { begun.raise(); }, WorkerPool::Duration::zero(),
+      [&](const DeliveryTask& task) {
+        given.push_back(task.placementId);
+        late.raise();
+      });
+  std::vector<DeliveryTask> tasks(3);
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    tasks[i].placementId = static_cast<std::int64_t>(i);
+  pool.submit(tasks);
+  REQUIRE(late.reaches(3));
+  pool.close();
+  pool.wait();
+  CHECK(given == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(begun.count() == 0);
+  CHECK(pool.inFlight() == 0);
+}
+
 TEST_CASE("Names of entries are stable over restarts and differ between installations") {
   Files one, other;
   const EntryIdentity first(*one.store, one.random);
