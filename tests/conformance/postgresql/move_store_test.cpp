@@ -18,6 +18,7 @@ void fill(Store& store) {
   store.addSession({"token", "john", kNow, kNow + kHour});
   store.addOAuthState({"state", "browser", "john", "google", std::string("\0\x01\xff\\", 4), kNow, kNow + kHour});
   store.setMeta("installation_id", "the same");
+  store.addAudit({0, kNow, "connection.created", "person:john", "john", {{"provider", "google"}}});
   const std::vector<NewEvent> events{newEvent("evt-1"), newEvent("evt-2")};
   const auto seqs = store.acceptEvents(events, kNow);
   RoutingWrite write;
@@ -52,7 +53,7 @@ TEST_CASE("An installation moves with everything that it has") {
     CHECK(count > 0);
     CHECK(std::count(told.begin(), told.end(), name) > 0);
   }
-  CHECK(rows.size() == 12);
+  CHECK(rows.size() == 13);
 
   const auto old = openStore(from);
   const auto fresh = openNode(to, "one");
@@ -60,6 +61,7 @@ TEST_CASE("An installation moves with everything that it has") {
   CHECK(fresh->loginsByEmail("john@example.com").at(0).passwordHash == "password hash");
   CHECK(fresh->appKeys().at(0).hash == "key hash");
   CHECK(fresh->session("token")->personId == "john");
+  CHECK(fresh->audit({}).at(0).detail == old->audit({}).at(0).detail);
   CHECK(fresh->meta("installation_id") == "the same");
   CHECK(fresh->event("app", "evt-1")->result == old->event("app", "evt-1")->result);
   CHECK(fresh->unroutedEvents(0, 10).size() == 1);
