@@ -669,7 +669,8 @@ class Vault(unittest.TestCase):
             except Exception as error:
                 errors.append(error)
 
-        threads = [threading.Thread(target=load, args=(p,)) for p in people]
+        self.addCleanup(stop.set)  # whatever fails
+        threads = [threading.Thread(target=load, args=(p,), daemon=True) for p in people]
         for thread in threads:
             thread.start()
         eventually(lambda: all(posted.values()), "the load has begun")
@@ -721,7 +722,7 @@ class Vault(unittest.TestCase):
         eventually(lambda: os.path.exists(waiting) or rotating.poll() is not None, "the rotation begins")
         eventually(lambda: self.progress(box, sealed.key_id(new)).get(1, 0) < ROWS - 500, "some rows have the newest key")
         box.host.kill()
-        rotating.wait()
+        rotating.wait(DEADLINE)
         self.assertNotEqual(rotating.returncode, 0, "the command says that it did not see the end")
         left = self.progress(box, sealed.key_id(new)).get(1, 0)
         print(f"killed with {left} rows to go", file=sys.stderr)
