@@ -7,19 +7,20 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace calbridge::store::sqlite {
 namespace {
 
 constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
-/// The longest wait for callers to come back: not much against an fsync of a slow disk, and against an answer nothing.
-constexpr auto kGatherAtMost = std::chrono::microseconds(500);
 constexpr int kTurnsBetweenLooks = 16; ///< at the log's size
-/// Durable work "keeps coming" when the last of it ended less than this ago: callers need that long to come back.
+/// Durable work "keeps coming" when its last two transactions ended less than this ago: callers need that long to come
+/// back. A single one, of an event now and then, holds nothing up.
 constexpr auto kRecently = std::chrono::milliseconds(2);
-/// For so many times its own duration relaxed work then stands back.
-constexpr int kStandBack = 3;
+/// For so many times its own duration relaxed work then stands back, but never for longer than kStandBackAtMost.
+constexpr int kStandBack = 15;
+constexpr auto kStandBackAtMost = std::chrono::milliseconds(20);
 /// Readers that overlap without a gap keep SQLite from starting its log anew; beyond this they are held back once.
 constexpr std::int64_t kWalBound = 96LL << 20;
 
@@ -98,8 +99,6 @@ void Writer::submit(Kind kind, const Work& work, const std::function<void()>& co
       queue.push_back(std::make_shared<Turn>());
     turn = queue.back();
     turn->jobs.push_back(&job);
-    if (wanted_ > 0)
-      worthAWord = kind == Kind::durable && turn->jobs.size() >= wanted_;
   }
   if (worthAWord)
     wake_.notify_one();
@@ -138,18 +137,6 @@ bool Writer::awaitWork() {
   return true;
 }
 
-/// Waits for the callers of the last fsync, which are on their way back while there is a steady stream of them.
-void Writer::gather() {
-  std::unique_lock lock(mutex_);
-  const auto& queue = queues_[static_cast<int>(Kind::durable)];
-  if (queue.empty() || Clock::now() - lastDurable_ > kRecently)
-    return;
-  wanted_ = callers_;
-  wake_.wait_for(lock, std::min<Clock::duration>(durableTook_, kGatherAtMost),
-                 [&] { return stopping_ || queue.front()->jobs.size() >= wanted_; });
-  wanted_ = 0;
-}
-
 void Writer::run() {
   nameThread("store writer");
   for (int turns = 0; awaitWork(); ++turns) {
@@ -159,21 +146,14 @@ void Writer::run() {
         const auto began = Clock::now();
         transaction(*relaxed, false);
         const auto ended = Clock::now();
-        relaxedNotBefore_ = ended + kStandBack * (ended - began);
+        relaxedNotBefore_ = ended + std::min<Clock::duration>(kStandBack * (ended - began), kStandBackAtMost);
       }
     }
     if (const auto inspections = next(Kind::inspection))
       inspectAll(*inspections);
-    gather();
     if (const auto durable = next(Kind::durable)) {
-      const auto began = Clock::now();
-      const std::size_t served = durable->jobs.size();
       transaction(*durable, true);
-      lastDurable_ = Clock::now();
-      durableTook_ = lastDurable_ - began;
-      const std::lock_guard lock(mutex_);
-      const auto& queue = queues_[static_cast<int>(Kind::durable)];
-      callers_ = served + (queue.empty() ? 0 : queue.front()->jobs.size());
+      durableBefore_ = std::exchange(lastDurable_, Clock::now());
     }
     if (turns % kTurnsBetweenLooks == 0)
       boundWal();
@@ -183,7 +163,7 @@ void Writer::run() {
 
 bool Writer::relaxedMayRun() const {
   const auto now = Clock::now();
-  return now >= relaxedNotBefore_ || now - lastDurable_ > kRecently;
+  return now >= relaxedNotBefore_ || now - durableBefore_ > kRecently;
 }
 
 /// A session that failed is thrown away (after SQLITE_FULL and I/O errors its transaction state is not to be trusted);
