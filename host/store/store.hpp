@@ -128,13 +128,15 @@ class Store {
     std::optional<TimeMs> nextDue;
   };
   /// Leases up to `limit` due deliveries, the oldest first. `room(connectionId, provider)` says whether that connection
-  /// can take one more now; it is called once per candidate and counts as taken when it answers true. The lease ends
-  /// with recordOutcomes, releaseClaims, or after `leaseMs`.
+  /// can take one more now; it is called once per candidate and counts as taken when it answers true: what it was taken
+  /// for and is not among the tasks is the caller's to take back. The lease ends with recordOutcomes, releaseClaims, or
+  /// after `leaseMs`.
   using Room = std::function<bool(std::int64_t connectionId, const std::string& provider)>;
   virtual Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) = 0;
   /// Stores a batch of outcomes; those whose fence is stale are ignored. A delivery whose wanted revision moved on
   /// meanwhile stays due. A `blocked` outcome of a connection that is still connected (newer credentials came
-  /// meanwhile) is tried again shortly; a `retry` of one that is not waits for the reconnection.
+  /// meanwhile) is tried again shortly; a `retry` of one that is not waits for the reconnection. A connection's
+  /// last sync is stored to the second.
   virtual void recordOutcomes(std::span<const DeliveryOutcome> outcomes) = 0;
   /// Gives up leases without an outcome (stop): the rows stay due.
   virtual void releaseClaims(std::span<const DeliveryTask> tasks) = 0;

@@ -6,7 +6,8 @@
 namespace calbridge::store::sqlite {
 namespace {
 
-constexpr std::size_t kPage = 16; ///< due rows of one connection read at a time
+constexpr std::size_t kFirstPage = 4; ///< due rows of one connection read at first: mostly one or two can go
+constexpr std::size_t kPage = 16;     ///< and then
 
 struct DueRow {
   TimeMs dueAt = 0;
@@ -40,23 +41,42 @@ class DueRows {
           if (!leases_.leased({after_.placementId, connectionId_}))
             page_.push_back(after_);
         },
-        connectionId_, after_.dueAt, after_.placementId, kPage);
-    ended_ = read < kPage;
+        connectionId_, after_.dueAt, after_.placementId, size_);
+    ended_ = read < size_;
+    size_ = kPage;
   }
 
   Session& session_;
   const LeaseBook& leases_;
   std::int64_t connectionId_;
   std::vector<DueRow> page_;
+  std::size_t size_ = kFirstPage;
   std::size_t at_ = 0;
   DueRow after_{std::numeric_limits<TimeMs>::min(), 0};
   bool ended_ = false;
 };
 
+/// Ends by itself; what ends it changes nothing, so that a failure of that says nothing.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(Session& session) : session_(session) { session_["begin"].run(); }
+  ~ReadTransaction() {
+    try {
+      session_["commit"].run();
+    } catch (const Failure&) { // the session is of no use then: whoever uses it next finds out
+    }
+  }
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  Session& session_;
+};
+
 } // namespace
 
-/// Merges the connections' due rows into one sequence, the oldest first. Costs what it finds plus one step for each
-/// connection that is due but busy.
+/// Merges the connections' due rows into one sequence, the oldest first. Costs what it finds: a connection's rows are
+/// read when it is its turn and it has room, and not before.
 std::vector<SqliteStore::Candidate> SqliteStore::chooseDue(Session& session, TimeMs now, std::size_t limit,
                                                            TimeMs leaseMs, const Room& room,
                                                            std::optional<TimeMs>& nextDue) {
@@ -67,53 +87,67 @@ std::vector<SqliteStore::Candidate> SqliteStore::chooseDue(Session& session, Tim
       schedule_.lower(key.connectionId, *row->dueAt);
   });
 
+  struct Opened {
+    DueRows rows;
+    bool roomTaken = false; ///< for its next row
+  };
   std::vector<Candidate> chosen;
-  std::unordered_map<std::int64_t, DueRows> open; // by connection
+  std::unordered_map<std::int64_t, Opened> open; // by connection
   using Head = std::pair<TimeMs, std::int64_t>;
-  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
-  std::vector<std::pair<std::int64_t, std::optional<TimeMs>>> corrections;
+  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads; // of connections not opened yet: at the earliest
+  std::vector<std::int64_t> gone;
   auto upcoming = schedule_.inOrder().begin();
   const auto end = schedule_.inOrder().end();
 
   while (chosen.size() < limit) {
     // Let in every connection whose first row may be older than the oldest one known.
     while (upcoming != end && upcoming->first <= now && (heads.empty() || upcoming->first <= heads.top().first)) {
-      const std::int64_t connectionId = upcoming->second;
-      ++upcoming;
-      const Gist* connection = gist(session, connectionId);
+      const Head head = *upcoming++;
+      const Gist* connection = gist(session, head.second);
       if (connection == nullptr) {
-        corrections.emplace_back(connectionId, std::nullopt);
-        continue;
-      }
-      if (connection->pausedUntil > now) {
+        gone.push_back(head.second);
+      } else if (connection->pausedUntil > now) {
         expect(connection->pausedUntil);
-        continue;
+      } else {
+        heads.push(head);
       }
-      auto& rows = open.try_emplace(connectionId, session, leases_, connectionId).first->second;
-      if (const DueRow* first = rows.front())
-        heads.emplace(first->dueAt, connectionId);
     }
     if (heads.empty() || heads.top().first > now)
       break;
-    const std::int64_t connectionId = heads.top().second;
+    const auto [dueAt, connectionId] = heads.top();
     heads.pop();
-    auto& rows = open.at(connectionId);
     const Gist& connection = *gist(session, connectionId);
-    if (!room(connectionId, connection.provider))
+    auto found = open.find(connectionId);
+    if ((found == open.end() || !found->second.roomTaken) && !room(connectionId, connection.provider))
       continue; // out for this time; its head stays
-    const DeliveryKey key{rows.front()->placementId, connectionId};
+    if (found == open.end())
+      found = open.try_emplace(connectionId, Opened{DueRows(session, leases_, connectionId)}).first;
+    auto& [rows, roomTaken] = found->second;
+    const DueRow* first = rows.front();
+    roomTaken = first != nullptr && first->dueAt > dueAt;
+    if (roomTaken) { // the schedule said it too early
+      heads.emplace(first->dueAt, connectionId);
+      continue;
+    }
+    if (first == nullptr) {
+      expect(now); // the room taken for nothing may have been what others wanted
+      continue;
+    }
+    const DeliveryKey key{first->placementId, connectionId};
     chosen.push_back({key, leases_.lease(key, now + leaseMs), connection.personId, connection.provider});
     rows.pop();
     if (const DueRow* next = rows.front())
       heads.emplace(next->dueAt, connectionId);
   }
 
-  for (auto& [connectionId, rows] : open) {
-    const DueRow* first = rows.front();
-    corrections.emplace_back(connectionId, first != nullptr ? std::optional(first->dueAt) : std::nullopt);
+  for (auto& [connectionId, opened] : open) {
+    const DueRow* first = opened.rows.front();
+    schedule_.set(connectionId, first != nullptr ? std::optional(first->dueAt) : std::nullopt);
+    if (opened.roomTaken)
+      expect(now);
   }
-  for (const auto& [connectionId, at] : corrections)
-    schedule_.set(connectionId, at);
+  for (const auto connectionId : gone)
+    schedule_.set(connectionId, std::nullopt);
   if (!heads.empty())
     expect(std::max(heads.top().first, now));
   return chosen;
@@ -123,6 +157,7 @@ Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs 
   Claim claim;
   std::vector<Candidate> chosen;
   writer_->inspect([&](Session& s) {
+    const ReadTransaction together(s); // else every statement would take the file's locks for itself
     chosen = chooseDue(s, now, limit, leaseMs, room, claim.nextDue);
     const auto expect = [&](TimeMs at) { claim.nextDue = std::min(claim.nextDue.value_or(at), at); };
     const auto later = schedule_.inOrder().upper_bound({now, std::numeric_limits<std::int64_t>::max()});

@@ -73,6 +73,7 @@ ConnectionRecord SqliteStore::connect(const ConnectionRecord& fresh, const Seal&
     if (!known) {
       s["connections_add"].run(fresh.personId, fresh.provider, accountId, fresh.account, fresh.feedSecretHash, now);
       id = s.lastInsertId();
+      connectionIds_.erase(fresh.personId);
     }
     const std::string sealed = seal ? seal(id) : std::string();
     s["connections_reconnect"].run(id, fresh.account, Blob{sealed}, fresh.feedSecretHash);

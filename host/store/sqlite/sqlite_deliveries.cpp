@@ -3,6 +3,9 @@
 namespace calbridge::store::sqlite {
 namespace {
 
+/// "Last sync" is for people's eyes: it is stored to the second.
+constexpr TimeMs kSyncPrecisionMs = 1000;
+
 DeliveryRow readRow(Row& row) {
   DeliveryRow d;
   d.state = row.text();
@@ -128,17 +131,27 @@ void SqliteStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) {
           settled.push_back(key);
           recordOutcome(s, outcome, summaries[outcome.connectionId]);
         }
-        for (const auto& [connectionId, summary] : summaries) {
-          s["connections_summary"].run(connectionId, summary.lastSyncAt, summary.lastError, summary.lastErrorAt,
-                                       summary.pausedUntil, summary.feedChanged);
-          if (summary.pausedUntil > 0)
-            forgetGist(connectionId);
-        }
+        for (const auto& [connectionId, summary] : summaries)
+          writeSummary(s, connectionId, summary);
       },
       [&] {
         for (const auto& key : settled)
           leases_.settle(key);
       });
+}
+
+/// A connection's row is large, and each in another page: nothing is written that says nothing new.
+void SqliteStore::writeSummary(Session& session, std::int64_t connectionId, const Summary& summary) {
+  const Gist* known = gist(session, connectionId);
+  if (known == nullptr)
+    return;
+  const bool errorChanges = summary.lastError && (known->wentWrong || !summary.lastError->empty());
+  if (!errorChanges && summary.pausedUntil == 0 && !summary.feedChanged &&
+      summary.lastSyncAt < known->lastSyncAt + kSyncPrecisionMs)
+    return;
+  session["connections_summary"].run(connectionId, summary.lastSyncAt, summary.lastError, summary.lastErrorAt,
+                                     summary.pausedUntil, summary.feedChanged);
+  forgetGist(connectionId);
 }
 
 void SqliteStore::recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary) {
@@ -229,15 +242,10 @@ std::int64_t SqliteStore::retryDeliveries(const std::string& personId, TimeMs no
 std::int64_t SqliteStore::resyncPerson(const std::string& personId, TimeMs now) {
   std::int64_t queued = 0;
   writer_->relaxed([&](Session& s) {
-    std::vector<std::int64_t> connected;
-    s["connections_planned"].each(
-        [&](Row& row) {
-          const std::int64_t id = row.integer();
-          if (reachOf(row.text()) == Reach::open)
-            connected.push_back(id);
-        },
-        personId);
-    for (const auto connectionId : connected) {
+    for (const auto connectionId : connectionIdsOf(s, personId)) {
+      const Gist* connection = gist(s, connectionId);
+      if (connection == nullptr || connection->reach != Reach::open)
+        continue;
       backFill(s, connectionId, personId, now);
       changeRowsOf(s, connectionId, [&](const DeliveryKey& key, DeliveryRow& row, const WantedContent& content) {
         if (content.endUtc <= now)

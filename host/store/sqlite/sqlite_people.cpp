@@ -81,6 +81,7 @@ bool SqliteStore::erasePerson(const std::string& id) {
         known = s["people_delete"].run(id) > 0; // everything else goes by its foreign keys
       },
       [&] {
+        connectionIds_.erase(id);
         for (const auto connectionId : connectionIds) {
           forgetGist(connectionId);
           schedule_.set(connectionId, std::nullopt);

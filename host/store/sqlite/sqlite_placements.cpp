@@ -110,39 +110,41 @@ std::vector<AppointmentState> SqliteStore::appointmentStates(std::span<const std
   return states;
 }
 
-/// Returns the row's id, 0 when its person (or the placement itself) has been erased meanwhile.
-std::int64_t SqliteStore::storePlacement(Session& session, const PlacementRecord& p) {
+SqliteStore::StoredPlacement SqliteStore::storePlacement(Session& session, const PlacementRecord& p) {
   const Entry& e = p.entry;
   const std::string reminders = remindersText(e.reminders);
-  std::int64_t id = 0;
-  if (p.id != 0) {
-    const auto changed = session["placements_change"].run(
-        p.id, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
-        e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc, e.time.endUtc, reminders, e.showAs,
-        e.visibility, e.status, e.url, p.eventId);
-    return changed > 0 ? p.id : 0;
+  StoredPlacement stored{p.id, false};
+  if (stored.id == 0) {
+    const auto added = session["placements_add"].run(
+        p.kind, p.appointmentId, p.personId, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title,
+        e.description, e.location, e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
+        e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url, p.eventId);
+    if (added > 0)
+      return {session.lastInsertId(), true};
+    session["placements_id"].one([&](Row& row) { stored.id = row.integer(); }, p.kind, p.appointmentId, p.personId);
+    if (stored.id == 0)
+      return stored;
   }
-  session["placements_add"].one([&](Row& row) { id = row.integer(); }, p.kind, p.appointmentId, p.personId, p.present,
-                                p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
-                                e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
-                                e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url, p.eventId);
-  return id;
+  const auto changed = session["placements_change"].run(
+      stored.id, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title, e.description, e.location,
+      e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc, e.time.endUtc, reminders, e.showAs,
+      e.visibility, e.status, e.url, p.eventId);
+  if (changed == 0)
+    stored.id = 0;
+  return stored;
 }
 
-void SqliteStore::planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement,
+void SqliteStore::planDeliveries(Session& session, const StoredPlacement& stored, const PlacementRecord& placement,
                                  TimeMs now, bool again) {
-  std::vector<std::pair<std::int64_t, Reach>> connections;
-  session["connections_planned"].each(
-      [&](Row& row) {
-        const std::int64_t id = row.integer();
-        connections.emplace_back(id, reachOf(row.text()));
-      },
-      placement.personId);
   const WantedContent content{placement.present, placement.revision, placement.contentHash,
                               placement.entry.time.endUtc};
-  for (const auto& [connectionId, reach] : connections) {
-    const DeliveryKey key{placementId, connectionId};
-    auto row = deliveryRow(session, key);
+  for (const auto connectionId : connectionIdsOf(session, placement.personId)) {
+    const Gist* connection = gist(session, connectionId);
+    if (connection == nullptr || (connection->reach != Reach::open && connection->reach != Reach::waiting))
+      continue;
+    const Reach reach = connection->reach;
+    const DeliveryKey key{stored.id, connectionId};
+    auto row = stored.fresh ? std::nullopt : deliveryRow(session, key);
     if (!row) {
       if (placement.present || again)
         addDelivery(session, key, placement.revision, reach, now, again);
@@ -173,9 +175,9 @@ bool SqliteStore::applyRouting(const RoutingWrite& write, TimeMs now) {
         storeAppointment(s, write.appointments[i], documents[i].first, documents[i].second);
       }
       for (const auto& changed : write.placements) {
-        const std::int64_t placementId = storePlacement(s, changed);
-        if (placementId != 0)
-          planDeliveries(s, placementId, changed, now, again);
+        const auto placement = storePlacement(s, changed);
+        if (placement.id != 0)
+          planDeliveries(s, placement, changed, now, again);
       }
       for (std::size_t i = 0; i < write.events.size(); ++i)
         s["events_routed"].run(write.events[i].seq, results[i]);
@@ -198,10 +200,11 @@ PlacementRecord SqliteStore::putCustomEntry(const PlacementRecord& placement, Ti
   PlacementRecord stored = placement;
   stored.kind = "custom";
   writer_->durable([&](Session& s) {
-    stored.id = storePlacement(s, stored);
-    if (stored.id == 0)
+    const auto row = storePlacement(s, stored);
+    if (row.id == 0)
       throw Error("person_not_found", "There is no such person (any more).");
-    planDeliveries(s, stored.id, stored, now);
+    stored.id = row.id;
+    planDeliveries(s, row, stored, now);
   });
   return stored;
 }

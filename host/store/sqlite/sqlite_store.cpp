@@ -44,6 +44,8 @@ void SqliteStore::onCommit(Signals signals) {
 void SqliteStore::afterCommit() {
   if (gists_.size() > kMostGists)
     gists_.clear();
+  if (connectionIds_.size() > kMostGists)
+    connectionIds_.clear();
   if (!dueTouched_)
     return;
   dueTouched_ = false;
@@ -54,6 +56,7 @@ void SqliteStore::afterCommit() {
 
 void SqliteStore::afterRollback() {
   gists_.clear();
+  connectionIds_.clear();
 }
 
 const SqliteStore::Gist* SqliteStore::gist(Session& session, std::int64_t connectionId) {
@@ -67,9 +70,24 @@ const SqliteStore::Gist* SqliteStore::gist(Session& session, std::int64_t connec
         gist.provider = row.text();
         gist.reach = reachOf(row.text());
         gist.pausedUntil = row.integer();
+        gist.lastSyncAt = row.integer();
+        gist.wentWrong = row.flag();
       },
       connectionId);
   return exists ? &gists_.emplace(connectionId, std::move(gist)).first->second : nullptr;
+}
+
+const std::vector<std::int64_t>& SqliteStore::connectionIdsOf(Session& session, const std::string& personId) {
+  const auto [found, fresh] = connectionIds_.try_emplace(personId);
+  if (fresh) {
+    try {
+      session["connections_ids"].each([&](Row& row) { found->second.push_back(row.integer()); }, personId);
+    } catch (...) {
+      connectionIds_.erase(found);
+      throw;
+    }
+  }
+  return found->second;
 }
 
 void SqliteStore::noteDue(std::int64_t connectionId, const std::optional<TimeMs>& dueAt) {

@@ -98,6 +98,8 @@ class SqliteStore final : public Store {
     std::string provider;
     Reach reach = Reach::none;
     TimeMs pausedUntil = 0;
+    TimeMs lastSyncAt = 0;  ///< as it is stored
+    bool wentWrong = false; ///< an error is stored
   };
   struct Candidate {
     DeliveryKey key;
@@ -107,11 +109,16 @@ class SqliteStore final : public Store {
   };
   struct Summary; // of one connection in one batch of outcomes
 
+  struct StoredPlacement {
+    std::int64_t id = 0; ///< 0: its person (or the placement itself) has been erased meanwhile
+    bool fresh = false;  ///< there was none before
+  };
+
   // All of these run on the writer's thread.
   /// `again`: an earlier run may have decided this before, and pushed it, and then lost the decision with the power.
-  void planDeliveries(Session& session, std::int64_t placementId, const PlacementRecord& placement, TimeMs now,
+  void planDeliveries(Session& session, const StoredPlacement& stored, const PlacementRecord& placement, TimeMs now,
                       bool again = false);
-  std::int64_t storePlacement(Session& session, const PlacementRecord& placement);
+  StoredPlacement storePlacement(Session& session, const PlacementRecord& placement);
   void backFill(Session& session, std::int64_t connectionId, const std::string& personId, TimeMs now);
   void addDelivery(Session& session, const DeliveryKey& key, std::int64_t revision, Reach reach, TimeMs now,
                    bool again = false);
@@ -122,7 +129,10 @@ class SqliteStore final : public Store {
   void closeRows(Session& session, std::int64_t connectionId, bool removeEntries, TimeMs now);
   Touched touched(const DeliveryKey& key, const DeliveryRow& row) const;
   void noteDue(std::int64_t connectionId, const std::optional<TimeMs>& dueAt);
+  /// Valid until another gist is asked for or forgotten.
   const Gist* gist(Session& session, std::int64_t connectionId);
+  const std::vector<std::int64_t>& connectionIdsOf(Session& session, const std::string& personId);
+  void writeSummary(Session& session, std::int64_t connectionId, const Summary& summary);
   void forgetGist(std::int64_t connectionId) { gists_.erase(connectionId); }
   void recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary);
   std::vector<Candidate> chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room,
@@ -140,6 +150,7 @@ class SqliteStore final : public Store {
   LeaseBook leases_;
   DueSchedule schedule_;
   std::unordered_map<std::int64_t, Gist> gists_;
+  std::unordered_map<std::string, std::vector<std::int64_t>> connectionIds_; ///< by person, in whatever state
   bool dueTouched_ = false;
 
   std::atomic<std::int64_t> directoryVersion_{1};

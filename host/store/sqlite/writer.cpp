@@ -14,7 +14,7 @@ namespace calbridge::store::sqlite {
 namespace {
 
 constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
-constexpr int kTurnsBetweenLooks = 16; ///< at the log's size
+constexpr int kTurnsBetweenLooks = 16;               ///< at the log's size
 /// Durable work "keeps coming" when its last two transactions ended less than this ago: callers need that long to come
 /// back. A single one, of an event now and then, holds nothing up.
 constexpr auto kRecently = std::chrono::milliseconds(2);

@@ -137,11 +137,10 @@ INSERT INTO placements (kind, appointment_id, person_id, present, route, revisio
   status, url, event_id)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23
 WHERE EXISTS (SELECT 1 FROM people WHERE id = ?3)
-ON CONFLICT (appointment_id, person_id, kind) DO UPDATE SET present = ?4, route = ?5, revision = ?6, decided_at =
-  ?7, content_hash = ?8, title = ?9, description = ?10, location = ?11, all_day = ?12, starts = ?13, ends = ?14,
-  timezone = ?15, start_utc = ?16, end_utc = ?17, reminders = ?18, show_as = ?19, visibility = ?20, status = ?21,
-  url = ?22, event_id = ?23
-RETURNING id
+ON CONFLICT (appointment_id, person_id, kind) DO NOTHING
+
+-- name: placements_id
+SELECT id FROM placements WHERE appointment_id = ?2 AND person_id = ?3 AND kind = ?1
 
 -- name: placements_change
 UPDATE placements SET present = ?2, route = ?3, revision = ?4, decided_at = ?5, content_hash = ?6, title = ?7,
@@ -195,11 +194,11 @@ SELECT provider, count(*), sum(state = 'connected' AND last_error <> '' AND last
   sum(state = 'needs_reconnection')
 FROM connections WHERE state IN ('connected', 'needs_reconnection') GROUP BY provider ORDER BY provider
 
--- name: connections_planned
-SELECT id, state FROM connections WHERE person_id = ?1 AND state IN ('connected', 'needs_reconnection')
+-- name: connections_ids
+SELECT id FROM connections WHERE person_id = ?1
 
 -- name: connections_gist
-SELECT person_id, provider, state, paused_until FROM connections WHERE id = ?1
+SELECT person_id, provider, state, paused_until, last_sync_at, last_error <> '' FROM connections WHERE id = ?1
 
 -- name: connections_add
 INSERT INTO connections (person_id, provider, account_id, account, state, sealed, credentials_version,
