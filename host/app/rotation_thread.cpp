@@ -1,6 +1,6 @@
 #include "app/rotation_thread.hpp"
 #include "core/error.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 namespace calbridge::app {
 namespace {

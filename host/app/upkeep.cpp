@@ -1,7 +1,7 @@
 #include "app/upkeep.hpp"
 #include "app/memory.hpp"
 #include "core/error.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 namespace calbridge::app {
 namespace {

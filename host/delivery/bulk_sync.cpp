@@ -1,5 +1,5 @@
 #include "delivery/bulk_sync.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 namespace calbridge::delivery {
 namespace {

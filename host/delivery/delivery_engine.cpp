@@ -1,7 +1,7 @@
 #include "delivery/delivery_engine.hpp"
 #include "connections/connections.hpp"
 #include "core/error.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
 #include "delivery/intake.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@ namespace calbridge::delivery {
 namespace {
 
 constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
-constexpr std::size_t kBatch = 64;        ///< events routed in one transaction
+constexpr std::size_t kBatch = 256;       ///< events routed in one transaction
 constexpr auto kRetryPause = std::chrono::seconds(1);
 
 } // namespace
@@ -148,6 +148,7 @@ void Intake::wakeRouting() {
 
 void Intake::run() {
   nameThread("routing");
+  standBehind(10); // it catches up with what acknowledgements leave
   for (;;) {
     {
       std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
 #include "delivery/outcome_recorder.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include <chrono>
 

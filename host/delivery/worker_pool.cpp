@@ -1,5 +1,5 @@
 #include "delivery/worker_pool.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,5 +1,5 @@
 #include "http/edge/acceptor.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include "core/error.hpp"
 
@@ -309,6 +309,7 @@ void Acceptor::checkDeadlines() {
 
 void Acceptor::work() {
   nameThread("http");
+  standBehind(3); // the store's one writer, on whom all of them wait, goes first
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idleThreads_;

@@ -68,15 +68,21 @@ Session::Session(const std::string& path, Role role)
   if (role == Role::writer) {
     execute("PRAGMA cache_size = -6144");
     execute("PRAGMA foreign_keys = ON");
-    execute("PRAGMA secure_delete = ON");        // what was sealed with a former key must not linger in the file
-    execute("PRAGMA wal_autocheckpoint = 2000"); // pages: 8 MiB
+    execute("PRAGMA secure_delete = ON"); // what was sealed with a former key must not linger in the file
     execute("PRAGMA journal_size_limit = 33554432");
   } else {
     // Readers never write and never checkpoint.
     execute("PRAGMA cache_size = -1024");
-    execute("PRAGMA wal_autocheckpoint = 0");
     execute("PRAGMA query_only = ON");
   }
+  // By itself SQLite would checkpoint inside of a commit, for which somebody waits, and keep its failure to itself.
+  sqlite3_wal_hook(
+      db_,
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &logPages_);
 }
 
 Statement& Session::operator[](std::string_view name) {
@@ -103,6 +109,13 @@ void Session::script(const std::string& sql) {
   const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK)
     throwFailure(db_, code);
+}
+
+void Session::checkpoint() {
+  const int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code != SQLITE_OK && code != SQLITE_BUSY)
+    throwFailure(db_, code);
+  logPages_ = 0;
 }
 
 std::int64_t Session::number(const std::string& sql) {

@@ -34,10 +34,16 @@ class Session {
   /// The first value of the first row.
   std::int64_t number(const std::string& sql);
   std::int64_t lastInsertId() const { return sqlite3_last_insert_rowid(db_); }
+  /// How many pages the log held after this session's last commit, checkpointed or not. Of a writer only.
+  int logPages() const { return logPages_; }
+  /// Brings what is in the log into the database file, as far as readers allow, and waits for nobody. A writer's alone:
+  /// nothing checkpoints by itself. Throws Failure.
+  void checkpoint();
 
  private:
   Poco::Data::Session session_;
   sqlite3* db_;
+  int logPages_ = 0;
   std::unordered_map<std::string_view, std::unique_ptr<Statement>> statements_; ///< keys live in operations()
 };
 

@@ -1,5 +1,5 @@
 #include "store/sqlite/writer.hpp"
-#include "core/thread_name.hpp"
+#include "core/thread.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -14,13 +14,16 @@ namespace calbridge::store::sqlite {
 namespace {
 
 constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
-constexpr int kTurnsBetweenLooks = 16;               ///< at the log's size
+constexpr int kTurnsBetweenLooks = 16; ///< at the log file's size
+/// Pages of 4 KiB in the log at which it is time for a checkpoint: when nobody waits, or in any case.
+constexpr int kCheckpointWhenIdle = 2000;
+constexpr int kCheckpointAnyway = 6000;
 /// Durable work "keeps coming" when its last two transactions ended less than this ago: callers need that long to come
 /// back. A single one, of an event now and then, holds nothing up.
-constexpr auto kRecently = std::chrono::milliseconds(2);
+constexpr auto kRecently = std::chrono::milliseconds(5);
 /// For so many times its own duration relaxed work then stands back, but never for longer than kStandBackAtMost.
 constexpr int kStandBack = 15;
-constexpr auto kStandBackAtMost = std::chrono::milliseconds(20);
+constexpr auto kStandBackAtMost = std::chrono::milliseconds(500);
 /// Readers that overlap without a gap keep SQLite from starting its log anew; beyond this they are held back once.
 constexpr std::int64_t kWalBound = 96LL << 20;
 
@@ -155,6 +158,7 @@ void Writer::run() {
       transaction(*durable, true);
       durableBefore_ = std::exchange(lastDurable_, Clock::now());
     }
+    checkpoint();
     if (turns % kTurnsBetweenLooks == 0)
       boundWal();
   }
@@ -260,6 +264,23 @@ void Writer::inspectAll(Turn& turn) {
     }
   }
   turn.ending.announce();
+}
+
+/// After the turn's callers have been answered.
+void Writer::checkpoint() {
+  if (session_ == nullptr || session_->logPages() < kCheckpointWhenIdle)
+    return;
+  if (session_->logPages() < kCheckpointAnyway) {
+    const std::lock_guard lock(mutex_);
+    if (queued())
+      return;
+  }
+  try {
+    session_->checkpoint();
+  } catch (const Failure& failure) {
+    logInDoubt_ = logInDoubt_ || isDiskError(failure);
+    session_.reset(); // the next turn reports what is wrong
+  }
 }
 
 void Writer::boundWal() {

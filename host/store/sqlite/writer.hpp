@@ -75,6 +75,7 @@ class Writer {
   bool runJob(Job& job, bool savepoint);
   void inspectAll(Turn& turn);
   void ensureSession();
+  void checkpoint();
   void boundWal();
   static void fail(Turn& turn, const Failure& failure);
 
