@@ -49,7 +49,8 @@ json follow(const std::filesystem::path& socket, json rotation, ProgressLines& l
 
 /// The rotation in this process.
 json rotateHere(const Configuration& configuration, ProgressLines& lines) {
-  const auto store = store::openStore(configuration.storage.url);
+  // Under a name, so that on PostgreSQL no second rotation can begin, on whatever machine.
+  const auto store = store::openStore(configuration.storage.url, {.node = "vault rotate"});
   SystemClock clock;
   SystemRandom random;
   NullLogger log;
@@ -87,8 +88,9 @@ void HostProgram::rotateVault(const Configuration& configuration, std::ostream& 
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
+  const auto old = rotation.at("old_key").get<std::string>();
   out << rotation.at("done") << " secrets have master key " << rotation.at("new_key").get<std::string>()
-      << "; the former one, " << rotation.at("old_key").get<std::string>() << ", opens nothing any more.\n";
+      << "; the former one" << (old.empty() ? "" : ", " + old + ",") << " opens nothing any more.\n";
   if (rotation.at("unreadable") != 0)
     out << rotation.at("unreadable") << " could not be opened before either: their people have to reconnect.\n";
   if (source.environmentKey)

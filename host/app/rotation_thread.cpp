@@ -22,8 +22,15 @@ void RotationThread::begin(const std::optional<std::string>& newKey) {
   const std::scoped_lock starting(starting_);
   {
     const std::scoped_lock lock(mutex_);
-    if (state_ == "running" || stopping_)
+    if (stopping_)
+      throw Error("rotation_failed", "the host is stopping; ask its successor");
+    if (state_ == "running") {
+      const auto under = rotation_.progress().newKey;
+      if (newKey && connections::MasterKey::fromBase64(*newKey, "CALBRIDGE_NEW_MASTER_KEY").id() != under)
+        throw Error("rotation_under_way",
+                    "a change to master key " + under + " is under way; let it end before a change to another key");
       return;
+    }
   }
   if (thread_.joinable())
     thread_.join();

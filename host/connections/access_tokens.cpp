@@ -14,6 +14,19 @@ Failure ended() {
   return {Status::reauthRequired, "this calendar is not connected any more", "not_connected", {}};
 }
 
+/// Is `sealed` under a master key of the database, as far as it has one? On PostgreSQL that may be another than this
+/// host's, if this host was held up and taken for dead while another one changed the key.
+std::optional<bool> hasDatabaseKey(store::Store& store, const std::string& sealed) {
+  const auto key = store.meta(kMetaKeyId);
+  if (!key || key->empty())
+    return std::nullopt;
+  const auto own = Vault::keyIdOf(sealed);
+  // The next one vanishes only when nobody uses the keys any more who began before: see KeyRotation.
+  return *key == own || store.meta(kMetaNextKeyId) == own;
+}
+
+constexpr const char* kOutdated = "the database has another master key than this host; give it that key and restart it";
+
 } // namespace
 
 struct AccessTokens::Wish {
@@ -207,6 +220,9 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
       return Failure{Status::reauthRequired, "the person has to reconnect this calendar", "needs_reconnection", {}};
     }
     if ((!slot.loaded || slot.version != record->credentialsVersion) && !load(slot, *record)) {
+      // Under the database's own key, which is not ours: that is no fault of the person's.
+      if (!vault_.isCurrent(record->sealed) && hasDatabaseKey(store_, record->sealed) == true)
+        return hold(slot, {Status::transient, kOutdated, "wrong_master_key", {}}, *record);
       if (auto failure =
               deadGrant(*record, "the stored access cannot be read any more; please reconnect", "vault_damaged"))
         return *failure;
@@ -308,6 +324,8 @@ bool AccessTokens::saveUnsaved(std::int64_t connectionId, Slot& slot) {
   const auto use = vault_.use();
   if (auto& unsaved = *slot.unsaved; !vault_.isCurrent(unsaved.sealed))
     unsaved.sealed = sealCredentials(vault_, unsaved.credentials, connectionId, unsaved.personId, unsaved.provider);
+  if (hasDatabaseKey(store_, slot.unsaved->sealed) == false)
+    throw Error("wrong_master_key", kOutdated);
   const bool stored = store_.storeCredentials(connectionId, slot.unsaved->expectedVersion, slot.unsaved->sealed);
   const std::scoped_lock lock(slot.mutex);
   if (stored) {

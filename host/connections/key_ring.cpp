@@ -176,9 +176,7 @@ OpenedKeyRing openKeyRing(const KeySource& source, store::Store& store, Random& 
     // Every token has the new key; only the last steps of the rotation are missing.
     if (!source.environmentKey)
       replaceKeyFile(source.newFile(), source.file);
-    if (next)
-      store.setMeta(kMetaNextKeyId, "");
-    return {KeyRing(ringOf(std::move(*found.next))), false, false, source.environmentKey.has_value()};
+    return {KeyRing(ringOf(std::move(*found.next))), false, next.has_value(), source.environmentKey.has_value()};
   }
   if (!found.present)
     refuseForeign(*expected, "there is no CALBRIDGE_MASTER_KEY and no key file " + source.file.string());
@@ -198,9 +196,7 @@ OpenedKeyRing openKeyRing(const KeySource& source, store::Store& store, Random& 
   }
   if (found.present->id() != *expected)
     refuseForeign(*expected, found.origin + " holds key " + found.present->id());
-  if (next)
-    store.setMeta(kMetaNextKeyId, "");
-  return {KeyRing(ringOf(std::move(*found.present)))};
+  return {KeyRing(ringOf(std::move(*found.present))), false, next.has_value()};
 }
 
 } // namespace calbridge::connections

@@ -104,7 +104,7 @@ struct KeySource {
 struct OpenedKeyRing {
   KeyRing ring;
   bool created = false; ///< the key file was made just now: say so in the log, and that it needs a backup
-  /// A rotation began and has not ended; the ring has both keys. KeyRotation::run() finishes it.
+  /// A rotation has not ended, KeyRotation::run() finishes it; the ring has both keys, unless the old one has no use.
   bool rotating = false;
   /// The key came from CALBRIDGE_NEW_MASTER_KEY: a rotation has ended, and the operator should move it.
   bool rename = false;

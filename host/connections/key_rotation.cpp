@@ -19,19 +19,15 @@ KeyRotation::KeyRotation(store::Store& store, KeyRing& ring, const Vault& vault,
 }
 
 void KeyRotation::begin(const std::optional<std::string>& newKey) {
-  const auto& wanted = newKey ? newKey : source_.newEnvironmentKey;
-  if (ring_.size() > 1) { // cut short earlier; there is one thing to do, and that is to finish it
-    if (wanted && fromEnvironment() &&
-        MasterKey::fromBase64(*wanted, "CALBRIDGE_NEW_MASTER_KEY").id() != ring_.newest()->id())
+  if (underWay()) { // cut short earlier; there is one thing to do, and that is to finish it
+    if (newKey && fromEnvironment() &&
+        MasterKey::fromBase64(*newKey, "CALBRIDGE_NEW_MASTER_KEY").id() != ring_.newest()->id())
       throw Error("rotation_under_way", "a change to master key " + ring_.newest()->id() +
                                             " is under way; let it end before a change to another key");
     return;
   }
-  for (const auto& node : store_.nodes())
-    if (!node.own)
-      throw Error("other_hosts", "the host " + node.name +
-                                     " works on the same database and would be left without the new key. Stop all "
-                                     "hosts but one, rotate, give the new key to the others, and start them");
+  refuseOtherHosts();
+  const auto& wanted = newKey ? newKey : source_.newEnvironmentKey;
   const auto present = ring_.newest();
   std::optional<MasterKey> fresh;
   if (fromEnvironment()) {
@@ -56,16 +52,42 @@ void KeyRotation::begin(const std::optional<std::string>& newKey) {
   }
   // In this order: a row under the new key is never stored before the database says that there may be some.
   store_.setMeta(kMetaNextKeyId, fresh->id());
+  try {
+    refuseOtherHosts(); // again: one that starts announces itself before it reads which keys there are
+  } catch (const Error&) {
+    store_.setMeta(kMetaNextKeyId, "");
+    throw;
+  }
   log_.info("the master key is being changed", {{"from", present->id()}, {"to", fresh->id()}});
+  {
+    const std::scoped_lock lock(mutex_);
+    progress_ = {.oldKey = present->id(), .newKey = fresh->id()};
+  }
   ring_.add(std::move(*fresh));
 }
 
+/// Not when only the mark is there: then begin() did not see the end of storing it, and nothing has the new key.
+bool KeyRotation::underWay() {
+  return ring_.size() > 1 || store_.meta(kMetaNextKeyId) == ring_.newest()->id();
+}
+
+void KeyRotation::refuseOtherHosts() {
+  for (const auto& node : store_.nodes())
+    if (!node.own)
+      throw Error("other_hosts", "the host " + node.name +
+                                     " works on the same database and would be left without the new key. Stop all "
+                                     "hosts but one, rotate, give the new key to the others, and start them");
+}
+
 bool KeyRotation::run(const std::atomic<bool>& stop, const std::function<void(const RotationProgress&)>& progress) {
-  if (ring_.size() == 1)
+  if (!underWay())
     return true;
+  const auto newest = ring_.newest()->id();
+  const auto stored = store_.meta(kMetaKeyId).value_or("");
   {
     const std::scoped_lock lock(mutex_);
-    progress_ = {.oldKey = store_.meta(kMetaKeyId).value_or(""), .newKey = ring_.newest()->id()};
+    auto old = progress_.newKey == newest ? progress_.oldKey : stored; // else it began in another process
+    progress_ = {.oldKey = old == newest ? "" : std::move(old), .newKey = newest};
   }
   ring_.awaitEarlierUses(); // from here on nothing is stored under the old key
   for (bool first = true;; first = false) {
@@ -156,18 +178,30 @@ bool KeyRotation::sealAnew(std::string& sealed, const SealedPlace& place) {
   }
 }
 
+/// Every step may be done again: by another try of this process, or by the next start. The mark that a rotation is
+/// under way goes last, so that none of them is left out.
 void KeyRotation::finish() {
   const auto newest = ring_.newest();
+  const auto holds = [&](const std::filesystem::path& file) {
+    const auto key = readKeyFile(file);
+    return key && key->id() == newest->id();
+  };
+  const bool waiting = !fromEnvironment() && holds(source_.newFile());
+  if (!fromEnvironment() && !waiting && !holds(source_.file))
+    throw Error("master_key_unwritable", "the new master key " + newest->id() + " is not in " +
+                                             source_.newFile().string() +
+                                             " any more. Put that file back before this host ends: nothing else has "
+                                             "the key");
   store_.setMeta(kMetaKeyId, newest->id());
-  if (!fromEnvironment())
+  if (waiting)
     replaceKeyFile(source_.newFile(), source_.file);
-  store_.setMeta(kMetaNextKeyId, "");
   ring_.awaitEarlierUses(); // who read a row before it got the new key may still be opening it
   ring_.keepNewest();
   store_.forgetReplaced();
   AuditLog(store_, clock_, log_)
       .note("vault.rotated", AuditLog::kHost, "",
             {{"from", progress().oldKey}, {"to", newest->id()}, {"rows", progress().done}});
+  store_.setMeta(kMetaNextKeyId, "");
   const std::scoped_lock lock(mutex_);
   progress_.finished = true;
   log_.info("the master key was changed", {{"to", newest->id()},

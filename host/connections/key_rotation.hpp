@@ -10,7 +10,7 @@ namespace calbridge::connections {
 
 /// How far a rotation is.
 struct RotationProgress {
-  std::string oldKey;     ///< ids, as MasterKey::id()
+  std::string oldKey;     ///< ids, as MasterKey::id(); empty: only the last steps of a rotation were left
   std::string newKey;     ///< empty: none has begun since the start
   std::int64_t total = 0; ///< sealed rows when it began
   std::int64_t done = 0;  ///< of them, those that the new key opens
@@ -26,7 +26,8 @@ struct RotationProgress {
 /// 2. run(): rows are opened and sealed again, page by page, until a whole pass finds none under another key. A row
 /// that
 ///    changes meanwhile has the new key already. Then the new key's id becomes the database's, the key file takes the
-///    place of the old one, and the old key is dropped and wiped.
+///    place of the old one, the old key is dropped and wiped, and what was sealed under it vanishes from the store's
+///    files.
 ///
 /// Cut short at any point, it leaves what openKeyRing() recognises, and run() goes on from there. Everything passed in
 /// is borrowed. begin() and run() are called by one thread at a time; progress() by any.
@@ -49,6 +50,8 @@ class KeyRotation {
   bool fromEnvironment() const { return source_.environmentKey.has_value(); }
 
  private:
+  bool underWay();
+  void refuseOtherHosts();
   std::optional<std::size_t> pass(const std::atomic<bool>& stop,
                                   const std::function<void(const RotationProgress&)>& progress);
   bool sealAnew(std::string& sealed, const SealedPlace& place);

@@ -522,7 +522,9 @@ void DeliveryEngine::closeConnections() {
       if (const auto deadline = connections_.disconnection().nextDeadline())
         pause = std::clamp<TimeMs>(*deadline - clock_.now(), 1, kClosingPoll);
     } catch (const std::exception& error) {
-      logger_.error("closing connections cannot be ended now; tried again", {{"reason", error.what()}});
+      const auto* known = dynamic_cast<const Error*>(&error);
+      logger_.error("closing connections cannot be ended now; tried again",
+                    {{"reason", error.what()}, {"detail", known ? known->detail() : ""}});
       pause = 1000;
     }
     std::unique_lock lock(mutex_);

@@ -71,6 +71,9 @@ Api::~Api() = default;
 Response Api::handle(Request& request) {
   Response response = answer(request);
   response.header("X-Content-Type-Options", "nosniff");
+  // RFC 6797 sections 6.1 and 7.2: over TLS alone. Not for subdomains, which may be somebody else's.
+  if (request.secure && services_.site.publicUrl.starts_with("https:"))
+    response.header("Strict-Transport-Security", "max-age=31536000");
   response.header("X-Request-Id", request.requestId);
   ++counters_.byClass[static_cast<std::size_t>(response.status / 100 % 6)];
   if (services_.logger.enabled(Logger::Level::debug))

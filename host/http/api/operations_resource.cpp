@@ -11,6 +11,8 @@
 namespace calbridge::http {
 namespace {
 
+constexpr std::size_t kUnroutedCounted = 1000;
+
 using nlohmann::json;
 
 /// A probe of the database costs an fsync: its answer is good for a second, however often it is asked for.
@@ -123,6 +125,12 @@ Response getMetrics(Services& services, const RequestCounters& requests,
 
   const TimeMs now = services.clock.now();
   const auto backlog = services.store.backlog(now);
+  const auto unrouted = services.store.unroutedEvents(0, kUnroutedCounted);
+  text.gauge("calbridge_events_unrouted",
+             "Events that this host has stored and not yet turned into placements; counted up to 1000.",
+             static_cast<double>(unrouted.size()));
+  text.gauge("calbridge_oldest_unrouted_seconds", "How long the oldest of them has waited.",
+             unrouted.empty() ? 0 : static_cast<double>(now - unrouted.front().receivedAt) / 1000);
   text.gauge("calbridge_deliveries_due", "Deliveries whose time has come.", static_cast<double>(backlog.due));
   text.gauge("calbridge_deliveries_blocked", "Deliveries that wait until somebody reconnects.",
              static_cast<double>(backlog.blocked));

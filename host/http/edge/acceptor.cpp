@@ -190,7 +190,9 @@ Acceptor::Held Acceptor::accept(std::size_t listener, std::string& key) {
     proxy.reset();
   if (makeRoom(key, proxy.has_value()))
     return std::make_unique<Connection>(context_, socket, std::move(address), std::move(tls), proxy);
-  if (!tls) // it would wait for a handshake, and that would cost what is short
+  // Over TLS it would take a handshake: a private-key operation, a thread and seconds of waiting for each of those who
+  // are refused because there are too many. They see an orderly end instead.
+  if (!tls)
     turnAway(socket);
   return nullptr;
 }

@@ -518,3 +518,19 @@ TEST_CASE("Sealed rows come in pages, and are resealed only if their credentials
   f.store->forgetReplaced();
   CHECK(f.store->connection(rows[0].id)->sealed == fresh[0].sealed);
 }
+
+TEST_CASE("Rows are resealed again without harm, and what they have then outlives a restart") {
+  EVERY_STORE;
+  std::vector<ConnectionRecord> rows;
+  for (const auto* id : {"john", "mia"}) {
+    f.person(id);
+    rows.push_back(f.connect(id));
+    rows.back().sealed = std::string("new of ") + id;
+  }
+  CHECK(f.store->reseal(rows, {}) == 2);
+  CHECK(f.store->reseal(rows, {}) == 2); // a repetition, as after an answer that was lost
+  CHECK(f.store->reseal({}, {}) == 0);
+  f.reopen();
+  for (const auto& row : rows)
+    CHECK(f.store->connection(row.id)->sealed == row.sealed);
+}

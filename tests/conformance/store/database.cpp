@@ -2,6 +2,7 @@
 
 #include "postgresql/server.hpp"
 #include "store/postgresql/session.hpp"
+#include "store/sqlite/session.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -22,6 +23,9 @@ class SqliteDatabase final : public Database {
     std::filesystem::remove_all(folder_, ignored);
   }
   std::unique_ptr<Store> open() override { return openStore("sqlite:" + (folder_ / "test.db").string()); }
+  void execute(const std::string& sql) override {
+    sqlite::Session((folder_ / "test.db").string(), sqlite::Session::Role::writer).script(sql);
+  }
 
  private:
   std::filesystem::path folder_;
@@ -40,6 +44,7 @@ class PostgresqlDatabase final : public Database {
   std::unique_ptr<Store> open() override {
     return openStore(url_, {.node = "test", .nodeLifetime = std::chrono::seconds(15), .callersClock = true});
   }
+  void execute(const std::string& sql) override { postgresql::Session(url_).script(sql); }
 
  private:
   std::string url_;

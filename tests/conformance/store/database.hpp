@@ -20,6 +20,9 @@ class Database {
   virtual ~Database() = default;
   /// Opens it; the store of an earlier call must be gone.
   virtual std::unique_ptr<Store> open() = 0;
+  /// One statement of SQL past the store, as an operator's own client or a fault of ours would run it. Throws when the
+  /// database refuses it.
+  virtual void execute(const std::string& sql) = 0;
 };
 
 struct Factory {

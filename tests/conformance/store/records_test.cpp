@@ -455,3 +455,40 @@ TEST_CASE("Lines of the audit log outlive the person and go by age alone") {
   CHECK(f.store->pruneAudit(kNow + 10 * kMinute) == 1);
   CHECK(f.store->audit({}).empty());
 }
+
+TEST_CASE("A line of the audit log that looks old stays behind an earlier one that is not: clocks may step back") {
+  EVERY_STORE;
+  for (const TimeMs at : {kNow, kNow + kHour, kNow + kMinute})
+    f.store->addAudit({0, at, "login.failed", "", "john", nlohmann::json::object()});
+  CHECK(f.store->pruneAudit(kNow + 2 * kMinute) == 1);
+  CHECK(f.store->audit({}).size() == 2);
+  CHECK(f.store->pruneAudit(kNow + 2 * kHour) == 2);
+}
+
+TEST_CASE("The database itself refuses to change the audit log") {
+  EVERY_STORE;
+  for (const auto* action : {"connection.created", "person.changed", "person.erased"})
+    f.store->addAudit({0, kNow, action, "operator", "john", nlohmann::json::object()});
+  const auto before = f.store->audit({});
+  REQUIRE(before.size() == 3);
+  const auto number = [&](std::size_t at) { return std::to_string(before[at].seq); };
+  const std::string columns = "(seq, at, action, actor, person_id, detail)";
+  for (const auto& statement :
+       {std::string("UPDATE audit SET actor = 'host'"), "UPDATE audit SET at = 0 WHERE seq = " + number(1),
+        "DELETE FROM audit WHERE seq = " + number(0), "DELETE FROM audit WHERE seq >= " + number(1),
+        "INSERT INTO audit " + columns + " VALUES (" + number(1) + ", 0, 'a', 'b', 'c', '{}')",
+        factory.name == "sqlite"
+            ? "INSERT OR REPLACE INTO audit " + columns + " VALUES (" + number(1) + ", 0, 'a', 'b', 'c', '{}')"
+            : "TRUNCATE audit"}) {
+    INFO(statement);
+    CHECK_THROWS(f.database->execute(statement));
+  }
+  const auto after = f.store->audit({});
+  REQUIRE(after.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(after[i].action == before[i].action);
+    CHECK(after[i].actor == before[i].actor);
+  }
+  f.store->addAudit({0, kNow, "audit.goes.on", "operator", "", nlohmann::json::object()});
+  CHECK(f.store->audit({}).size() == 4);
+}

@@ -424,6 +424,33 @@ TEST_CASE("Two persons' rows that were swapped in the database open for neither"
   CHECK(f.status(f.john, "google").health == "needs_reconnection");
 }
 
+TEST_CASE("A host that missed a change of the master key spoils nobody's connection") {
+  Fixture f;
+  const auto cached = f.connect(f.google, f.john);
+  const auto cold = f.connect(f.google, f.sarah);
+  CHECK(tokenOf(f.node.tokens().accessToken(cached, {})) == ScriptedProvider::token("first"));
+  f.node.tokens().forget(cold);
+  const KeyRing others{{MasterKey(std::string(32, 'o'))}};
+  const Vault othersVault(others, f.random);
+  std::vector<store::ConnectionRecord> rows{f.record(cached), f.record(cold)};
+  for (auto& row : rows) {
+    auto credentials = openCredentials(f.vault, row);
+    row.sealed = sealCredentials(othersVault, credentials, row.id, row.personId, row.provider);
+  }
+  REQUIRE(f.store->reseal(rows, {}) == 2);
+  f.store->setMeta(kMetaKeyId, others.newest()->id());
+
+  const auto refused = f.node.tokens().accessToken(cold, {});
+  CHECK(failureOf(refused).status == Status::transient);
+  CHECK(failureOf(refused).code == "wrong_master_key");
+  f.clock.advance(kHour); // the other one's token has ended
+  CHECK(errorCode([&] { f.node.tokens().accessToken(cached, {}); }) == "wrong_master_key");
+  for (const auto& row : rows) {
+    CHECK(f.record(row.id).state == "connected");
+    CHECK(f.record(row.id).sealed == row.sealed);
+  }
+}
+
 TEST_CASE("The cache stays within its bounds and gives the right tokens") {
   Fixture f;
   std::vector<std::int64_t> ids;

@@ -2,6 +2,7 @@
 #include "connections/key_rotation.hpp"
 #include "core/digest.hpp"
 #include "fixture.hpp"
+#include "unit/delivery/forwarding_store.hpp"
 
 #include <thread>
 
@@ -71,6 +72,49 @@ std::string markOf(const MasterKey& key) {
     mark.push_back(static_cast<char>(std::stoi(key.id().substr(i, 2), nullptr, 16)));
   return mark;
 }
+
+/// Nobody catches it: what is left then is what a process that was killed leaves.
+struct Killed : std::exception {};
+
+/// Breaks at its n-th write: before it or after it was done, by a kill or by an error of the database.
+class BreakingStore final : public store::ForwardingStore {
+ public:
+  BreakingStore(store::Store& inner, int at, bool afterwards, bool kills)
+      : ForwardingStore(inner), inner_(inner), at_(at), afterwards_(afterwards), kills_(kills) {}
+  void setMeta(const std::string& key, const std::string& value) override {
+    step([&] { inner_.setMeta(key, value); });
+  }
+  std::size_t reseal(std::span<const store::ConnectionRecord> rows,
+                     std::span<const store::OAuthState> states) override {
+    std::size_t taken = 0;
+    step([&] { taken = inner_.reseal(rows, states); });
+    return taken;
+  }
+  void forgetReplaced() override {
+    step([&] { inner_.forgetReplaced(); });
+  }
+  void addAudit(const store::AuditRecord& record) override {
+    step([&] { inner_.addAudit(record); });
+  }
+  bool broken() const { return writes_ >= at_; }
+
+ private:
+  void step(const std::function<void()>& write) {
+    const bool now = ++writes_ == at_;
+    if (!now || afterwards_)
+      write();
+    if (now && kills_)
+      throw Killed();
+    if (now)
+      throw Error("store_unavailable", "the disk is full");
+  }
+
+  store::Store& inner_;
+  int at_;
+  bool afterwards_;
+  bool kills_;
+  int writes_ = 0;
+};
 
 } // namespace
 
@@ -219,7 +263,14 @@ TEST_CASE("An end between any two of the last steps is made good by the next sta
   }
   SECTION("after it was replaced") {
     f.store->setMeta(kMetaNextKeyId, id);
-    const auto keys = openKeyRing(f.fromFile(), *f.store, f.random);
+    auto keys = openKeyRing(f.fromFile(), *f.store, f.random);
+    CHECK(keys.ring.newest()->id() == id);
+    CHECK(keys.ring.size() == 1);
+    REQUIRE(keys.rotating); // what was sealed under the old key may still be in the files
+    const Vault vault(keys.ring, f.random);
+    KeyRotation rotation(*f.store, keys.ring, vault, f.fromFile(), f.clock, f.random, f.log);
+    rotation.begin(std::nullopt);
+    REQUIRE(rotation.run(kNever));
     CHECK(keys.ring.newest()->id() == id);
     CHECK(f.store->meta(kMetaNextKeyId) == "");
   }
@@ -234,6 +285,148 @@ TEST_CASE("An end between any two of the last steps is made good by the next sta
     rotation.begin(std::nullopt);
     REQUIRE(rotation.run(kNever));
     CHECK(keys.ring.newest()->id() == waiting);
+  }
+}
+
+TEST_CASE(
+    "A rotation that is killed at any of its writes leaves every token readable, and the next start completes it") {
+  const bool environment = GENERATE(false, true);
+  const bool afterwards = GENERATE(false, true);
+  int completed = 0;
+  bool broken = true;
+  for (int at = 1; broken; ++at) {
+    INFO("killed " << (afterwards ? "after" : "before") << " write " << at
+                   << (environment ? ", key of the environment" : ", key file"));
+    RotatingFixture f;
+    const auto source = environment ? f.fromEnvironment(kOldKey, kNewKey) : f.fromFile();
+    std::optional<MasterKey> old;
+    {
+      auto keys = openKeyRing(environment ? f.fromEnvironment(kOldKey) : source, *f.store, f.random);
+      old = *keys.ring.newest();
+      const Vault vault(keys.ring, f.random);
+      f.fill(vault, 120);
+      BreakingStore breaking(*f.store, at, afterwards, true);
+      KeyRotation rotation(breaking, keys.ring, vault, source, f.clock, f.random, f.log);
+      try {
+        rotation.begin(std::nullopt);
+        CHECK(rotation.run(kNever));
+      } catch (const Killed&) {
+      }
+      broken = breaking.broken();
+    } // the process has ended
+    auto keys = openKeyRing(source, *f.store, f.random);
+    CHECK(f.readable(keys.ring) == 120);
+    const Vault vault(keys.ring, f.random);
+    KeyRotation rotation(*f.store, keys.ring, vault, source, f.clock, f.random, f.log);
+    if (keys.rotating) {
+      rotation.begin(std::nullopt);
+      CHECK(rotation.run(kNever));
+      CHECK(rotation.progress().finished);
+      CHECK(rotation.progress().unreadable == 0);
+      ++completed;
+    }
+    CHECK(keys.ring.size() == 1);
+    CHECK(f.readable(keys.ring) == 120);
+    CHECK(f.store->meta(kMetaNextKeyId).value_or("") == "");
+    if (keys.ring.newest()->id() == old->id()) // it had not begun
+      continue;
+    CHECK(f.readable(KeyRing({*old})) == 0);
+    CHECK_FALSE(f.inFiles(markOf(*old)));
+    CHECK_FALSE(fs::exists(f.fromFile().newFile()));
+    const auto noted = f.store->audit({});
+    REQUIRE_FALSE(noted.empty());
+    CHECK(noted.front().action == "vault.rotated");
+    const auto again = openKeyRing(source, *f.store, f.random);
+    CHECK_FALSE(again.rotating);
+    CHECK(again.ring.newest()->id() == keys.ring.newest()->id());
+  }
+  CHECK(completed >= 5);
+}
+
+TEST_CASE("A rotation whose database fails at any of its writes goes on in the same process") {
+  const bool afterwards = GENERATE(false, true);
+  bool broken = true;
+  for (int at = 1; broken; ++at) {
+    INFO("failed " << (afterwards ? "after" : "before") << " write " << at);
+    RotatingFixture f;
+    auto keys = openKeyRing(f.fromFile(), *f.store, f.random);
+    const MasterKey old = *keys.ring.newest();
+    const Vault vault(keys.ring, f.random);
+    f.fill(vault, 120);
+    BreakingStore breaking(*f.store, at, afterwards, false);
+    KeyRotation rotation(breaking, keys.ring, vault, f.fromFile(), f.clock, f.random, f.log);
+    for (int tries = 0; tries < 3 && !rotation.progress().finished; ++tries) {
+      try {
+        rotation.begin(std::nullopt);
+        CHECK(rotation.run(kNever));
+      } catch (const Error& error) {
+        CHECK(error.code() == "store_unavailable");
+      }
+    }
+    broken = breaking.broken();
+    CHECK(rotation.progress().finished);
+    CHECK(keys.ring.size() == 1);
+    CHECK(f.readable(keys.ring) == 120);
+    CHECK(f.readable(KeyRing({old})) == 0);
+    CHECK_FALSE(f.inFiles(markOf(old)));
+    const auto again = openKeyRing(f.fromFile(), *f.store, f.random);
+    CHECK_FALSE(again.rotating);
+    CHECK(again.ring.newest()->id() == keys.ring.newest()->id());
+  }
+}
+
+TEST_CASE("The key file of a rotation that vanishes meanwhile is missed before the old key is given up") {
+  RotatingFixture f;
+  auto keys = openKeyRing(f.fromFile(), *f.store, f.random);
+  const auto old = keys.ring.newest()->id();
+  const Vault vault(keys.ring, f.random);
+  f.fill(vault, 3);
+  KeyRotation rotation(*f.store, keys.ring, vault, f.fromFile(), f.clock, f.random, f.log);
+  rotation.begin(std::nullopt);
+  const auto aside = f.folder.path / "aside";
+  fs::rename(f.fromFile().newFile(), aside);
+  CHECK(errorCode([&] { rotation.run(kNever); }) == "master_key_unwritable");
+  CHECK(readKeyFile(f.file)->id() == old);
+  CHECK(keys.ring.size() == 2);
+  fs::rename(aside, f.fromFile().newFile());
+  REQUIRE(rotation.run(kNever));
+  CHECK(f.readable(openKeyRing(f.fromFile(), *f.store, f.random).ring) == 3);
+}
+
+TEST_CASE("A rotation is refused while another host works on the database, also one that comes at that moment") {
+  class Shared final : public store::ForwardingStore {
+   public:
+    Shared(store::Store& inner, int comes) : ForwardingStore(inner), comes_(comes) {}
+    std::vector<store::NodeRecord> nodes() override {
+      store::NodeRecord own, other;
+      own.own = true;
+      other.name = "calendar-2";
+      return ++looks_ >= comes_ ? std::vector{own, other} : std::vector{own};
+    }
+
+   private:
+    int comes_, looks_ = 0;
+  };
+  for (const int comes : {1, 2}) {
+    INFO("seen at look " << comes);
+    RotatingFixture f;
+    auto keys = openKeyRing(f.fromFile(), *f.store, f.random);
+    const auto old = keys.ring.newest()->id();
+    const Vault vault(keys.ring, f.random);
+    f.fill(vault, 2);
+    Shared shared(*f.store, comes);
+    KeyRotation rotation(shared, keys.ring, vault, f.fromFile(), f.clock, f.random, f.log);
+    try {
+      rotation.begin(std::nullopt);
+      FAIL("began");
+    } catch (const Error& error) {
+      CHECK(error.code() == "other_hosts");
+      CHECK(error.message().find("calendar-2") != std::string::npos);
+    }
+    CHECK(keys.ring.size() == 1);
+    const auto again = openKeyRing(f.fromFile(), *f.store, f.random);
+    CHECK_FALSE(again.rotating);
+    CHECK(again.ring.newest()->id() == old);
   }
 }
 

@@ -423,6 +423,31 @@ TEST_CASE("an admin sees whose grant is dead, and nobody else does") {
   CHECK(body.at("providers")[0].at("connected") == 1);
 }
 
+TEST_CASE("the metrics count events that are stored and not routed, and tell how long the oldest has waited") {
+  ApiSite site; // whose routing does not run
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_events_unrouted 0\n"));
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_oldest_unrouted_seconds 0\n"));
+  for (const auto* id : {"evt-1", "evt-2"}) {
+    const store::NewEvent event{"shop", id, "order.confirmed", site.clock.now(), id, "{}"};
+    site.store->acceptEvents({&event, 1}, site.clock.now() - 90'000);
+  }
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_events_unrouted 2\n"));
+  CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_oldest_unrouted_seconds 90\n"));
+}
+
+TEST_CASE("over TLS a site whose public URL is https tells browsers to come back that way, and no other does") {
+  ApiSite site;
+  const auto told = [&](const std::string& publicUrl, bool secure) {
+    site.services.site.publicUrl = publicUrl;
+    auto request = requestOf("GET", "/healthz");
+    request.secure = secure;
+    return headerOf(site.api.handle(request), "Strict-Transport-Security");
+  };
+  CHECK(told("https://calendar.example", true) == "max-age=31536000");
+  CHECK(told("https://calendar.example", false) == "");
+  CHECK(told("http://localhost:8000", true) == "");
+}
+
 TEST_CASE("the metrics count connections whose grant is dead") {
   ApiSite site;
   CHECK_THAT(site.call("GET", "/metrics").body, Catch::Contains("calbridge_connections_needing_reconnection 0"));

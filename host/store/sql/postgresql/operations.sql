@@ -574,4 +574,4 @@ SELECT seq, at, action, actor, person_id, detail FROM audit WHERE at >= $1 AND (
   (person_id = $4 OR actor = $5) ORDER BY seq DESC LIMIT $3
 
 -- name: audit_prune
-DELETE FROM audit WHERE at < $1
+DELETE FROM audit WHERE at < $1 AND seq < (SELECT coalesce(min(seq), 9223372036854775807) FROM audit WHERE at >= $1)
