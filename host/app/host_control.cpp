@@ -10,14 +10,18 @@ namespace {
 
 using nlohmann::json;
 
+json parsed(const std::string& text) {
+  return text.empty() ? json() : json::parse(text);
+}
+
 json describe(const store::AppointmentState& state) {
   json placements = json::array();
   for (const auto& placement : state.placements)
     placements.push_back(
         {{"person", placement.personId}, {"present", placement.present}, {"hash", placement.contentHash}});
   return {{"id", state.appointment.id},
-          {"snapshot", state.appointment.snapshot},
-          {"memory", state.appointment.memory},
+          {"snapshot", parsed(state.appointment.snapshot)},
+          {"memory", parsed(state.appointment.memory)},
           {"placements", std::move(placements)}};
 }
 

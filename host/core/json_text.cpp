@@ -46,4 +46,8 @@ nlohmann::json parseJson(std::string_view text, int maxDepth) {
   }
 }
 
+std::string jsonText(const nlohmann::json& document) {
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 } // namespace calbridge

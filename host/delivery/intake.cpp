@@ -1,6 +1,7 @@
 #include "delivery/intake.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/thread.hpp"
 
 #include <algorithm>
@@ -252,7 +253,7 @@ void Intake::giveUp(const JournaledEvent& event, const std::string& reason) {
   logger_.error("an event cannot be routed and was set aside; its receipt says why",
                 {{"event", event.event.id}, {"source", event.event.source}, {"reason", reason}});
   store::RoutingWrite write;
-  write.events.push_back({event.seq, {{{"error", reason}}}});
+  write.events.push_back({event.seq, jsonText(nlohmann::json::array({{{"error", reason}}}))});
   store_.applyRouting(write, clock_.now());
   announce({event});
 }

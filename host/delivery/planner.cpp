@@ -1,4 +1,5 @@
 #include "delivery/planner.hpp"
+#include "core/json_text.hpp"
 
 #include <unordered_map>
 
@@ -6,6 +7,11 @@ namespace calbridge::delivery {
 namespace {
 
 using nlohmann::json;
+
+/// None was taken while all events about it were of types that no route names.
+bool hasSnapshot(const store::AppointmentRecord& appointment) {
+  return !appointment.snapshot.empty() && appointment.snapshot != "null";
+}
 
 /// One appointment while a batch works on it: the stored state, and which of it has changed.
 struct Working {
@@ -19,10 +25,10 @@ struct Working {
   std::vector<std::int64_t> storedRevision;
 
   explicit Working(store::AppointmentState loaded) : state(std::move(loaded)) {
-    if (!state.appointment.memory.is_null())
-      memory = routing::routingStateFromJson(state.appointment.memory);
-    if (!state.appointment.snapshot.is_null())
-      stored = parseAppointment(state.appointment.snapshot, "");
+    if (!state.appointment.memory.empty())
+      memory = routing::routingStateFromJson(json::parse(state.appointment.memory));
+    if (hasSnapshot(state.appointment))
+      stored = parseAppointment(json::parse(state.appointment.snapshot), "");
     for (std::size_t i = 0; i < state.placements.size(); ++i) {
       placementOf.emplace(state.placements[i].personId, i);
       storedRevision.push_back(state.placements[i].revision);
@@ -102,9 +108,9 @@ void collect(store::RoutingWrite& write, std::vector<Working>& all) {
   for (auto& working : all) {
     if (!working.touched)
       continue;
-    working.state.appointment.memory = routing::toJson(working.memory);
+    working.state.appointment.memory = jsonText(routing::toJson(working.memory));
     if (working.newest != nullptr)
-      working.state.appointment.snapshot = working.newest->data;
+      working.state.appointment.snapshot = jsonText(working.newest->data);
     for (std::size_t i = 0; i < working.state.placements.size(); ++i)
       if (working.changed[i])
         write.placements.push_back(std::move(working.state.placements[i]));
@@ -125,6 +131,7 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
   }
 
   store::RoutingWrite write;
+  write.events.reserve(events.size());
   for (const auto& [seq, event] : events) {
     json results = json::array();
     for (const auto& appointment : event.appointments) {
@@ -152,7 +159,7 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
         working.apply(decision, event.id, now);
       results.push_back(describe(result, appointment.id, working));
     }
-    write.events.push_back({seq, std::move(results)});
+    write.events.push_back({seq, jsonText(results)});
   }
   collect(write, all);
   return write;
@@ -163,7 +170,7 @@ store::RoutingWrite Planner::replan(std::vector<store::AppointmentState> states,
   std::vector<Working> all;
   all.reserve(states.size());
   for (auto& state : states) {
-    if (state.appointment.rowVersion == 0 || state.appointment.snapshot.is_null())
+    if (state.appointment.rowVersion == 0 || !hasSnapshot(state.appointment))
       continue;
     Working& working = all.emplace_back(std::move(state));
     const auto current = working.current();

@@ -48,8 +48,8 @@ struct AppointmentRecord {
   TimeMs orderTime = 0; ///< orders snapshots without a version
   std::int64_t seq = 0; ///< journal position of the event that brought it
   TimeMs endUtc = 0;
-  nlohmann::json snapshot;
-  nlohmann::json memory; ///< routing's own notes, opaque here
+  std::string snapshot; ///< JSON text; empty: none
+  std::string memory;   ///< JSON text, routing's own notes, opaque here; empty: none
 };
 
 /// The decision that an appointment (or a person's own custom entry) belongs in a person's calendar.
@@ -75,7 +75,7 @@ struct AppointmentState {
 /// One event's routing, to be stored in one transaction with everybody else's in the batch.
 struct RoutedEvent {
   std::int64_t seq = 0;
-  nlohmann::json result;
+  std::string result; ///< JSON text
 };
 
 struct RoutingWrite {

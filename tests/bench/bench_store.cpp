@@ -152,8 +152,10 @@ void deliveries(Store& store, int people, int placements) {
       AppointmentRecord appointment;
       appointment.id = "A-" + std::to_string(made);
       appointment.endUtc = kNow + 48 * kHour;
-      appointment.snapshot = {
-          {"id", appointment.id}, {"service", {{"name", "Deep clean"}}}, {"notes", std::string(400, 'n')}};
+      appointment.snapshot = nlohmann::json{{"id", appointment.id},
+                                            {"service", {{"name", "Deep clean"}}},
+                                            {"notes", std::string(400, 'n')}}
+                                 .dump();
       for (int p = 0; p < 3; ++p, ++made) {
         PlacementRecord placement;
         placement.appointmentId = appointment.id;

@@ -44,14 +44,9 @@ AppointmentRecord readAppointment(Row& row) {
   appointment.orderTime = row.integer();
   appointment.seq = row.integer();
   appointment.endUtc = row.integer();
-  appointment.snapshot = nlohmann::json::parse(row.view());
-  appointment.memory = nlohmann::json::parse(row.view());
+  appointment.snapshot = row.text();
+  appointment.memory = row.text();
   return appointment;
-}
-
-/// Bytes that are no UTF-8 cannot come from our own parsers; should they, they are replaced rather than lost.
-std::string dump(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 /// The columns of a batch of appointments.
@@ -67,8 +62,8 @@ struct AppointmentColumns {
       orderTimes.add(a.orderTime);
       seqs.add(a.seq);
       ends.add(a.endUtc);
-      snapshots.add(dump(a.snapshot));
-      memories.add(dump(a.memory));
+      snapshots.add(a.snapshot);
+      memories.add(a.memory);
     }
   }
 };
@@ -291,7 +286,7 @@ bool PostgresqlStore::applyRouting(const RoutingWrite& write, TimeMs now) {
   Array seqs = Array::integers(), results = Array::texts();
   for (const auto& event : write.events) {
     seqs.add(event.seq);
-    results.add(dump(event.result));
+    results.add(event.result);
   }
   try {
     change(Durability::durable, [&](Session& s, Dues& dues) {

@@ -33,23 +33,17 @@ AppointmentRecord readAppointment(Row& row) {
   appointment.orderTime = row.integer();
   appointment.seq = row.integer();
   appointment.endUtc = row.integer();
-  appointment.snapshot = nlohmann::json::parse(row.view());
-  appointment.memory = nlohmann::json::parse(row.view());
+  appointment.snapshot = row.text();
+  appointment.memory = row.text();
   return appointment;
 }
 
-/// Bytes that are no UTF-8 cannot come from our own parsers; should they, they are replaced rather than lost.
-std::string dump(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void storeAppointment(Session& session, const AppointmentRecord& a, const std::string& snapshot,
-                      const std::string& memory) {
+void storeAppointment(Session& session, const AppointmentRecord& a) {
   const auto changed =
       a.rowVersion == 0
-          ? session["appointments_add"].run(a.id, a.version, a.orderTime, a.seq, a.endUtc, snapshot, memory)
-          : session["appointments_change"].run(a.id, a.rowVersion, a.version, a.orderTime, a.seq, a.endUtc, snapshot,
-                                               memory);
+          ? session["appointments_add"].run(a.id, a.version, a.orderTime, a.seq, a.endUtc, a.snapshot, a.memory)
+          : session["appointments_change"].run(a.id, a.rowVersion, a.version, a.orderTime, a.seq, a.endUtc, a.snapshot,
+                                               a.memory);
   if (changed == 0)
     throw Stale();
 }
@@ -160,27 +154,19 @@ void SqliteStore::planDeliveries(Session& session, const StoredPlacement& stored
 }
 
 bool SqliteStore::applyRouting(const RoutingWrite& write, TimeMs now) {
-  // Serialised here, so that the writer's thread only writes.
-  std::vector<std::string> results;
-  std::vector<std::pair<std::string, std::string>> documents;
-  for (const auto& event : write.events)
-    results.push_back(dump(event.result));
-  for (const auto& a : write.appointments)
-    documents.emplace_back(dump(a.snapshot), dump(a.memory));
   try {
     const bool again = std::any_of(write.events.begin(), write.events.end(),
                                    [this](const RoutedEvent& event) { return event.seq <= journaledBefore_; });
     writer_->relaxed([&](Session& s) {
-      for (std::size_t i = 0; i < write.appointments.size(); ++i) {
-        storeAppointment(s, write.appointments[i], documents[i].first, documents[i].second);
-      }
+      for (const auto& appointment : write.appointments)
+        storeAppointment(s, appointment);
       for (const auto& changed : write.placements) {
         const auto placement = storePlacement(s, changed);
         if (placement.id != 0)
           planDeliveries(s, placement, changed, now, again);
       }
-      for (std::size_t i = 0; i < write.events.size(); ++i)
-        s["events_routed"].run(write.events[i].seq, results[i]);
+      for (const auto& event : write.events)
+        s["events_routed"].run(event.seq, event.result);
     });
   } catch (const Stale&) {
     return false;

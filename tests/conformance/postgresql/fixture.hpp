@@ -63,7 +63,7 @@ inline PlacementRecord place(Store& store, const std::string& appointmentId, con
   RoutingWrite write;
   write.appointments.push_back(store.appointmentStates(ids).at(0).appointment);
   write.appointments[0].endUtc = kNow + kHour;
-  write.appointments[0].snapshot = {{"id", appointmentId}};
+  write.appointments[0].snapshot = nlohmann::json{{"id", appointmentId}}.dump();
   PlacementRecord placement;
   placement.appointmentId = appointmentId;
   placement.personId = personId;

@@ -22,7 +22,7 @@ void fill(Store& store) {
   const std::vector<NewEvent> events{newEvent("evt-1"), newEvent("evt-2")};
   const auto seqs = store.acceptEvents(events, kNow);
   RoutingWrite write;
-  write.events.push_back({seqs[0].seq, {{"text", "caf\xc3\xa9 \"q\""}}});
+  write.events.push_back({seqs[0].seq, nlohmann::json{{"text", "caf\xc3\xa9 \"q\""}}.dump()});
   store.applyRouting(write, kNow);
   place(store, "A-1", "john");
   place(store, "A-2", "mary");

@@ -107,7 +107,7 @@ PlacementRecord Fixture::place(const std::string& appointmentId, const std::stri
   placement.contentHash = contentHash(placement.entry);
   RoutingWrite write;
   state.appointment.endUtc = start + kHour;
-  state.appointment.snapshot = {{"id", appointmentId}};
+  state.appointment.snapshot = nlohmann::json{{"id", appointmentId}}.dump();
   write.appointments.push_back(state.appointment);
   write.placements.push_back(placement);
   REQUIRE(store->applyRouting(write, now));

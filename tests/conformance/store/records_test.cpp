@@ -187,8 +187,8 @@ TEST_CASE("The journal hands out unrouted events in order and remembers what rou
   CHECK(events[0].result.is_null());
   CHECK(f.store->unroutedEvents(events[2].seq, 10).size() == 2);
   RoutingWrite write;
-  write.events.push_back({answers[0].seq, {{"routes", {"a"}}}});
-  write.events.push_back({answers[2].seq, {{"stale", true}}});
+  write.events.push_back({answers[0].seq, R"({"routes":["a"]})"});
+  write.events.push_back({answers[2].seq, R"({"stale":true})"});
   CHECK(f.store->applyRouting(write, kNow));
   events = f.store->unroutedEvents(0, 10);
   REQUIRE(events.size() == 3);
@@ -252,8 +252,8 @@ TEST_CASE("An appointment that changed since it was loaded makes the whole routi
   states[0].appointment.orderTime = kNow;
   states[0].appointment.seq = 4;
   states[0].appointment.endUtc = kNow + kHour;
-  states[0].appointment.snapshot = {{"id", "A-1"}, {"title", "caf\xc3\xa9"}};
-  states[0].appointment.memory = {{"left", {"x"}}};
+  states[0].appointment.snapshot = R"({"id":"A-1","title":"café"})";
+  states[0].appointment.memory = R"({"left":["x"]})";
   RoutingWrite first;
   first.appointments.push_back(states[0].appointment);
   CHECK(f.store->applyRouting(first, kNow));
@@ -377,7 +377,7 @@ TEST_CASE("Pruning deletes what its retention has passed and nothing else") {
   const std::vector<NewEvent> old{newEvent("old routed"), newEvent("old unrouted")};
   const auto answers = f.store->acceptEvents(old, kNow - 100 * kHour);
   RoutingWrite write;
-  write.events.push_back({answers[0].seq, {{"done", true}}});
+  write.events.push_back({answers[0].seq, R"({"done":true})"});
   f.store->applyRouting(write, kNow);
   const std::vector<NewEvent> fresh{newEvent("new")};
   f.store->acceptEvents(fresh, kNow);

@@ -67,7 +67,7 @@ struct Delivering : connections::Fixture {
                             "UTC", start / 1000 * 1000,      start / 1000 * 1000 + kHour};
     placement.contentHash = contentHash(placement.entry);
     state.appointment.endUtc = placement.entry.time.endUtc;
-    state.appointment.snapshot = {{"id", appointmentId}};
+    state.appointment.snapshot = nlohmann::json{{"id", appointmentId}}.dump();
     store::RoutingWrite write;
     write.appointments.push_back(state.appointment);
     write.placements.push_back(placement);

@@ -325,7 +325,7 @@ TEST_CASE("a receipt tells of routes, placements, deliveries and people whom nob
   store::AppointmentRecord appointment;
   appointment.id = "A-1";
   appointment.endUtc = site.clock.now() + 86'400'000;
-  appointment.snapshot = {{"id", "A-1"}};
+  appointment.snapshot = R"({"id":"A-1"})";
   write.appointments.push_back(appointment);
   store::PlacementRecord placement;
   placement.appointmentId = "A-1";

@@ -45,9 +45,9 @@ struct Journal {
     placement.present = present;
     ++placement.revision;
     placement.entry.time = {false, "2027-01-16T08:00:00", "2027-01-16T09:00:00", "UTC", kNow, kNow + 1000};
-    state.appointment.snapshot = {{"id", "A-1"}};
+    state.appointment.snapshot = R"({"id":"A-1"})";
     RoutingWrite write;
-    write.events.push_back({seq, nlohmann::json::array()});
+    write.events.push_back({seq, "[]"});
     write.appointments.push_back(state.appointment);
     write.placements.push_back(placement);
     REQUIRE(store->applyRouting(write, kNow));
