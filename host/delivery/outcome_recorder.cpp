@@ -8,8 +8,8 @@ namespace {
 
 /// A transaction costs much the same for one outcome as for ten: what ends a moment later comes along. Nobody waits for
 /// it but further work of the same mailbox.
-constexpr auto kGather = std::chrono::milliseconds(5);
-constexpr std::size_t kEnough = 256;
+constexpr auto kGather = std::chrono::milliseconds(2);
+constexpr std::size_t kEnough = 128;
 
 } // namespace
 

@@ -9,7 +9,7 @@ namespace calbridge::delivery {
 namespace {
 
 constexpr std::size_t kFewThreads = 16;
-constexpr std::size_t kFewWaiting = 64; ///< beyond one for each thread, up to
+constexpr std::size_t kFewWaiting = 256; ///< beyond one for each thread, up to
 constexpr std::size_t kMostWaiting = 256;
 constexpr auto kIdleTime = std::chrono::seconds(10);
 /// More pushes a second than one machine can make: with a push of t milliseconds, t * kRate / 1000 threads keep up.
