@@ -27,11 +27,14 @@ if(CALBRIDGE_SANITIZE)
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
   # g++ 12 takes the sanitizers' own code for reads of uninitialized members (std::function in <regex>, among others).
-  target_compile_options(calbridge_flags INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(calbridge_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   # Not vptr: to look at a class for the first time, that check opens a pipe (libsanitizer, IsAccessibleMemoryRange), and
   # reports a healthy object when the process is out of descriptors, which tests bring about on purpose.
   add_compile_options(-fsanitize=${CALBRIDGE_SANITIZE} -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${CALBRIDGE_SANITIZE})
+  if(CALBRIDGE_FUZZ)
+    include(cmake/Fuzzing.cmake)
+  endif()
   if(CALBRIDGE_SANITIZE MATCHES thread) # into every program, and open to the plugins that it loads
     add_library(calbridge_clocklock OBJECT cmake/sanitizers/tsan_clocklock.cpp)
     target_sources(calbridge_flags INTERFACE

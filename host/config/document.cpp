@@ -44,10 +44,12 @@ bool isNumberCharacter(char c) {
   return (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E';
 }
 
-/// "… syntax error while parsing value - unexpected …" without the library's preamble.
+/// "… syntax error while parsing value - unexpected …" without the library's preamble. It quotes the text, which may be
+/// anything: bytes that are not UTF-8 become U+FFFD.
 std::string plainSyntaxError(const std::string& what) {
   const std::size_t at = what.find("syntax error");
-  return at == std::string::npos ? what : what.substr(at);
+  const json message = at == std::string::npos ? what : what.substr(at);
+  return json::parse(message.dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
 }
 
 } // namespace
@@ -261,6 +263,9 @@ void Document::override(const std::string& dottedPath, json value, Problems& pro
         return;
       }
       at = &(*at)[std::stoul(name)];
+      pointer += "/" + std::to_string(std::stoul(name)); // "007" is 7
+      begin = end + 1;
+      continue;
     } else if (at->is_object()) {
       at = &(*at)[name];
     } else {

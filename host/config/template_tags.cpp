@@ -73,6 +73,19 @@ std::string join(const std::string& parent, const std::string& name) {
   return parent.empty() ? name : parent + "." + name;
 }
 
+/// Where the first control character is that rendering would drop (all but tab and line breaks), or npos. Dropped from
+/// between two braces it would make a tag of them that nobody has checked.
+std::size_t firstControl(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c0 = (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    const bool c1 = byte == 0xC2 && i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xE0U) == 0x80U;
+    if (c0 || c1)
+      return i;
+  }
+  return std::string_view::npos;
+}
+
 std::string usable(const std::vector<std::string>& fields) {
   if (fields.empty())
     return "the role's fields are empty";
@@ -108,6 +121,8 @@ TemplateTags findTemplateTags(std::string_view text) {
   const auto problem = [&result](std::size_t offset, std::string message) {
     result.problems.push_back({offset, std::move(message)});
   };
+  if (const std::size_t control = firstControl(text); control != std::string_view::npos)
+    problem(control, "a template can not hold control characters other than tabs and line breaks");
   while ((at = text.find("{{", at)) != std::string_view::npos) {
     const bool triple = text.substr(at, 3) == "{{{";
     const std::string_view closing = triple ? "}}}" : "}}";

@@ -6,6 +6,9 @@ namespace {
 
 constexpr std::size_t kMaxId = 255;
 constexpr std::size_t kMaxStaff = 1000;
+/// A day inside of the years that a date can be written in, so that no zone's wall clock leaves them.
+constexpr TimeMs kFirstStart = -62135510400000; ///< 0001-01-02T00:00:00Z
+constexpr TimeMs kLastEnd = 253402128000000;    ///< 9999-12-30T00:00:00Z
 
 [[noreturn]] void refuse(const std::string& at, const std::string& why) {
   throw Error("invalid_event", why, {}, at);
@@ -63,6 +66,13 @@ Point readPoint(const nlohmann::json& json, const char* key, const std::string& 
   return point;
 }
 
+void checkYears(const EntryTime& time, const std::string& at) {
+  if (time.startUtc < kFirstStart)
+    refuse(at + "/start", "`start` lies too far in the past");
+  if (time.endUtc > kLastEnd)
+    refuse(at + "/end", "`end` lies too far in the future");
+}
+
 EntryTime readTime(const nlohmann::json& json, const std::string& at) {
   std::string zone;
   if (const auto it = json.find("timezone"); it != json.end() && !it->is_null()) {
@@ -85,6 +95,7 @@ EntryTime readTime(const nlohmann::json& json, const std::string& at) {
     time.endUtc = *localToUtc(end.text + "T00:00:00", time.timezone);
     if (time.endUtc < time.startUtc)
       refuse(at + "/end", "`end` lies before `start`");
+    checkYears(time, at);
     if (time.start == time.end) { // one day, said with an inclusive end: RFC 5545 wants the day after
       time.endUtc = *localToUtc(start.text + "T00:00:00", "UTC") + 24 * 3600 * 1000;
       time.end = utcToLocal(time.endUtc, "UTC").substr(0, 10);
@@ -96,6 +107,7 @@ EntryTime readTime(const nlohmann::json& json, const std::string& at) {
   time.endUtc = end.utc / 1000 * 1000;
   if (time.endUtc <= time.startUtc)
     refuse(at + "/end", "`end` must lie after `start`");
+  checkYears(time, at);
   time.start = start.offset ? utcToLocal(time.startUtc, time.timezone) : start.text;
   time.end = end.offset ? utcToLocal(time.endUtc, time.timezone) : end.text;
   return time;

@@ -35,15 +35,43 @@ void checkDepth(std::string_view text, int maxDepth) {
   }
 }
 
+/// Wants nothing but to know where reading ends.
+class Locator final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::size_t position = 0; ///< behind the offending byte
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t at, const std::string&, const nlohmann::json::exception&) override {
+    position = at;
+    return false;
+  }
+};
+
 } // namespace
 
 nlohmann::json parseJson(std::string_view text, int maxDepth) {
   checkDepth(text, maxDepth);
+  const char* why = "unexpected or malformed token";
   try {
     return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::parse_error& error) {
-    refuse(text, error.byte > 0 ? error.byte - 1 : 0, "unexpected or malformed token");
+  } catch (const nlohmann::json::parse_error&) {
+  } catch (const nlohmann::json::out_of_range&) { // well-formed, and beyond what a double holds
+    why = "the number is too large";
   }
+  Locator locator;
+  nlohmann::json::sax_parse(text, &locator);
+  refuse(text, locator.position > 0 ? locator.position - 1 : 0, why);
 }
 
 std::string jsonText(const nlohmann::json& document) {

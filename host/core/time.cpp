@@ -98,6 +98,9 @@ void putDigits(std::string& out, std::size_t pos, std::size_t count, unsigned va
     out[pos + i] = static_cast<char>('0' + value % 10);
 }
 
+constexpr TimeMs kFirstInstant = -62135596800000; ///< 0001-01-01T00:00:00Z
+constexpr TimeMs kLastInstant = 253402300799999;  ///< 9999-12-31T23:59:59.999Z
+
 constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -152,7 +155,9 @@ std::optional<TimeMs> parseRfc3339(std::string_view text) {
   }
   if (pos != text.size())
     return std::nullopt;
-  return toMs(date::sys_days{*day} + *time - offset) + millis;
+  const TimeMs instant = toMs(date::sys_days{*day} + *time - offset) + millis;
+  // The offset may lead out of the years that RFC 3339 can write.
+  return instant < kFirstInstant || instant > kLastInstant ? std::nullopt : std::optional(instant);
 }
 
 std::string formatRfc3339(TimeMs time) {

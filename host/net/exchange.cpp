@@ -17,6 +17,7 @@ using Parser = http::response_parser<http::string_body>;
 constexpr std::size_t kHeaderLimit = 64 * 1024;
 constexpr std::size_t kReadSize = 16 * 1024;
 constexpr int kInterimLimit = 8;
+constexpr std::size_t kShortestEnd = 5; ///< of a chunked body: "0" and two line ends
 
 bool isToken(std::string_view text) {
   static constexpr std::string_view kSpecial = "!#$%&'*+-.^_`|~";
@@ -81,7 +82,9 @@ class ResponseReader {
     // Not eager before the header is complete: Beast 1.74 then forgets that a Content-Length exceeded the limit.
     bool headerSeen = false;
     while (!parser.is_done()) {
-      if (buffer_.size() > 0) {
+      // Beast 1.74 asserts that more than the last chunk's own line is there when it comes back to it.
+      const bool tooFew = headerSeen && parser.chunked() && buffer_.size() < kShortestEnd;
+      if (buffer_.size() > 0 && !tooFew) {
         boost::beast::error_code error;
         buffer_.consume(parser.put(buffer_.data(), error));
         if (error && error != http::error::need_more) {

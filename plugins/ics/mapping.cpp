@@ -23,12 +23,20 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
   throw Problem(Status::invalidRequest, what);
 }
 
+/// libical writes every other year as 00000000T000000, which spoils the whole feed for its readers.
+icaltimetype writable(const sdk::WallClock& clock, const char* field) {
+  constexpr int kLastYear = 3000;
+  if (clock.year < 1 || clock.year > kLastYear)
+    refuse(std::string("request/") + field + " lies outside of the years 1 to 3000, which calendar files can hold");
+  return icalTime(clock);
+}
+
 /// "2026-12-01" or "2026-12-01T09:00:00".
 icaltimetype wallClock(const std::string& text, bool allDay, const char* field) {
   const auto read = allDay ? sdk::readDate(text) : sdk::readWallClock(text);
   if (!read)
-    refuse(std::string("request/entry/") + field + (allDay ? " is not a date" : " is not a local date and time"));
-  icaltimetype out = icalTime(*read);
+    refuse(std::string("request/") + field + (allDay ? " is not a date" : " is not a local date and time"));
+  icaltimetype out = writable(*read, field);
   out.is_date = allDay ? 1 : 0;
   return out;
 }
@@ -39,15 +47,16 @@ icaltimetype instant(const std::string& text, const char* field) {
   if (!ms)
     refuse(std::string("request/") + field + " is not an RFC 3339 instant");
   icaltimetype out =
-      icalTime(sdk::utcClock(std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds{*ms}).count()));
+      writable(sdk::utcClock(std::chrono::floor<std::chrono::seconds>(std::chrono::milliseconds{*ms}).count()), field);
   out.zone = icaltimezone_get_utc_timezone();
   return out;
 }
 
 void addTimes(Component& event, const Entry& entry, bool zoneKnown) {
   const bool utc = !entry.allDay && (isUtc(entry.timezone) || !zoneKnown);
-  icaltimetype start = utc ? instant(entry.startUtc, "entry/start_utc") : wallClock(entry.start, entry.allDay, "start");
-  icaltimetype end = utc ? instant(entry.endUtc, "entry/end_utc") : wallClock(entry.end, entry.allDay, "end");
+  icaltimetype start =
+      utc ? instant(entry.startUtc, "entry/start_utc") : wallClock(entry.start, entry.allDay, "entry/start");
+  icaltimetype end = utc ? instant(entry.endUtc, "entry/end_utc") : wallClock(entry.end, entry.allDay, "entry/end");
   const auto add = [&](icalproperty* property) {
     if (!utc && !entry.allDay)
       icalproperty_add_parameter(property, icalparameter_new_tzid(entry.timezone.c_str()));

@@ -116,5 +116,13 @@ TEST_CASE("a malformed request to the iCalendar plugin is refused") {
     request["entry"]["all_day"] = true;
     request["entry"]["start"] = "2026-02-29";
   }
+  SECTION("a year that libical cannot write") {
+    request["entry"]["all_day"] = true;
+    request["entry"]["end"] = "9999-12-31";
+  }
+  SECTION("an instant in such a year") {
+    request["entry"]["timezone"] = "UTC";
+    request["entry"]["end_utc"] = "3001-01-01T00:00:00Z";
+  }
   CHECK(host.push(request).status == "invalid_request");
 }

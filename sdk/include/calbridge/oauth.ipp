@@ -209,8 +209,9 @@ inline Grant grantFrom(const Json& json) {
   grant.refreshToken = text("refresh_token");
   grant.scope = text("scope");
   if (const auto expires = json.find("expires_in"); expires != json.end()) {
-    if (expires->is_number()) {
-      grant.expiresIn = expires->get<std::int64_t>();
+    if (expires->is_number()) { // as a double first: it may be any number, and not every one fits
+      constexpr double kLongest = 1e15;
+      grant.expiresIn = static_cast<std::int64_t>(std::clamp(expires->get<double>(), 0.0, kLongest));
     } else if (expires->is_string() && detail::digits(expires->get<std::string>(), 0, 1) >= 0) {
       grant.expiresIn = std::strtoll(expires->get_ref<const std::string&>().c_str(), nullptr, 10);
     }

@@ -15,6 +15,9 @@ TEST_CASE("RFC 3339 times are read with their offsets and fractions") {
   CHECK(parseRfc3339("1996-12-19T16:39:57-08:00") == parseRfc3339("1996-12-20T00:39:57Z"));
   CHECK(parseRfc3339("1937-01-01T12:00:27.87+00:20") == parseRfc3339("1937-01-01T11:40:27.87Z"));
   CHECK(parseRfc3339("1970-01-01T00:00:00Z") == 0);
+  CHECK(formatRfc3339(parseRfc3339("9999-12-31T23:59:59Z").value()) == "9999-12-31T23:59:59Z");
+  CHECK_FALSE(parseRfc3339("9999-12-31T23:59:59-00:01")); // in UTC there is no such year
+  CHECK_FALSE(parseRfc3339("0001-01-01T00:00:00+00:01"));
   CHECK(parseRfc3339("1969-12-31T23:59:59.999Z") == -1);
   CHECK(parseRfc3339("2026-12-01t09:00:00z") == parseRfc3339("2026-12-01T09:00:00Z"));
   CHECK(parseRfc3339("2026-12-01 09:00:00Z") == parseRfc3339("2026-12-01T09:00:00Z"));

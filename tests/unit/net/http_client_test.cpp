@@ -89,6 +89,16 @@ TEST_CASE("chunked, empty and close-delimited bodies and interim answers are und
   CHECK(responseOf(result).body == "hello");
 }
 
+TEST_CASE("a chunked answer without a body may come byte by byte") {
+  Fixture f([](Peer& peer, int) {
+    peer.request();
+    for (const char c : std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) {
+      peer.send(std::string(1, c));
+    }
+  });
+  CHECK(responseOf(f.send("GET")).body.empty());
+}
+
 TEST_CASE("HEAD and 204 have no body and keep the connection") {
   Fixture f([](Peer& peer, int) {
     peer.request();

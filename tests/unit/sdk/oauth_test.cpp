@@ -89,6 +89,8 @@ TEST_CASE("a token answer is read, with the lifetime as number or text") {
   CHECK(grant.refreshToken.empty());
   CHECK(grant.expiresIn == 3600);
   CHECK_FALSE(grantFrom(Json::parse(R"({"access_token":"a"})")).expiresIn);
+  CHECK(grantFrom(Json::parse(R"({"access_token":"a","expires_in":1e300})")).expiresIn == 1'000'000'000'000'000);
+  CHECK(grantFrom(Json::parse(R"({"access_token":"a","expires_in":-5})")).expiresIn == 0);
   for (const char* text : {"{}", "[]", "null", R"({"access_token":7})", R"({"access_token":""})"}) {
     INFO(text);
     CHECK(problemOf([&] { grantFrom(Json::parse(text)); }).status() == Status::transient);
