@@ -77,10 +77,10 @@ const routing::RoutingPolicy& policy() {
 }
 
 void checkRouting(const Event& event) {
-  static const routing::DirectorySnapshot people({{.id = "john", .name = "John", .role = "customer"},
-                                                  {.id = "sarah", .name = "Sarah", .role = "staff", .teams = {"n"}},
-                                                  {.id = "mary", .name = "Mary", .role = "manager", .teams = {"n"}},
-                                                  {.id = "root", .name = "Root", .role = "admin"}});
+  static const routing::DirectorySnapshot people({{"john", "John", "", "customer", "UTC", {}},
+                                                  {"sarah", "Sarah", "", "staff", "UTC", {"north"}},
+                                                  {"mary", "Mary", "", "manager", "UTC", {"north"}},
+                                                  {"root", "Root", "", "admin", "UTC", {}}});
   for (const Appointment& appointment : event.appointments) {
     const routing::RoutingState nothing;
     const routing::SnapshotOrder order{appointment.version, event.time, 1};

@@ -100,10 +100,16 @@ void checkPush(const PushReply& pushed, const std::string& body) {
           "the short cut reads what the parser reads", body);
 }
 
+ProviderInfo info() {
+  ProviderInfo about;
+  about.id = "fixed";
+  about.label = "Fixed";
+  return about;
+}
+
 void tryOperation(std::string_view operation, const Reply& reply) {
   static const FixedClock clock;
-  plugins::PluginProvider provider({.id = "fixed", .label = "Fixed"}, std::string(kClientSecret),
-                                   std::make_unique<FixedPlugin>(reply), clock);
+  plugins::PluginProvider provider(info(), std::string(kClientSecret), std::make_unique<FixedPlugin>(reply), clock);
   const CallContext context;
   if (operation == "connect") {
     check(provider.connect({"https://x/cb", std::string(kToken), "challenge", ""}, context), reply,

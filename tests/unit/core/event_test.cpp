@@ -263,8 +263,6 @@ TEST_CASE("An entry survives its JSON, and every difference in it is a differenc
   CHECK(hashes.size() == std::size(changes) + 1);
 }
 
-} // namespace calbridge
-
 TEST_CASE("A number that no double can hold is refused as JSON, with its place") {
   CHECK(jsonRefusal("{\"a\":\n 1e999}") == "not valid JSON at line 2, column 6: the number is too large");
   CHECK(jsonRefusal("[1, -2e400]").find("the number is too large") != std::string::npos);
@@ -277,9 +275,11 @@ TEST_CASE("An appointment at the end of the calendar is refused, not computed wi
     document["data"]["appointment"].merge_patch(patch);
     return refusal(document);
   };
-  CHECK(refusedAt({{"start", "9999-12-31"}, {"end", "9999-12-31"}}) == kAppointment + "/end");
-  CHECK(refusedAt({{"start", "0001-01-01"}, {"end", "0001-01-01"}}) == kAppointment + "/start");
-  CHECK(refusedAt({{"start", "9999-12-31T10:00:00"}, {"end", "9999-12-31T11:00:00"}}) == kAppointment + "/end");
-  CHECK(refusedAt({{"start", "2026-12-01T10:00:00Z"}, {"end", "9999-12-31T23:59:59-23:59"}}) == kAppointment + "/end");
+  CHECK(refusedAt({{"start", "9999-12-31"}, {"end", "9999-12-31"}}) == "/3" + kAppointment + "/end");
+  CHECK(refusedAt({{"start", "0001-01-01"}, {"end", "0001-01-01"}}) == "/3" + kAppointment + "/start");
+  CHECK(refusedAt({{"start", "9999-12-31T10:00:00"}, {"end", "9999-12-31T11:00:00"}}) == "/3" + kAppointment + "/end");
+  CHECK(refusedAt({{"start", "2026-12-01T10:00:00Z"}, {"end", "9999-12-31T23:59:59-23:59"}}) == "/3" + kAppointment + "/end");
   CHECK(timeOf({{"start", "9999-12-28"}, {"end", "9999-12-28"}}).end == "9999-12-29");
 }
+
+} // namespace calbridge
