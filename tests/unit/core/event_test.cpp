@@ -278,7 +278,8 @@ TEST_CASE("An appointment at the end of the calendar is refused, not computed wi
   CHECK(refusedAt({{"start", "9999-12-31"}, {"end", "9999-12-31"}}) == "/3" + kAppointment + "/end");
   CHECK(refusedAt({{"start", "0001-01-01"}, {"end", "0001-01-01"}}) == "/3" + kAppointment + "/start");
   CHECK(refusedAt({{"start", "9999-12-31T10:00:00"}, {"end", "9999-12-31T11:00:00"}}) == "/3" + kAppointment + "/end");
-  CHECK(refusedAt({{"start", "2026-12-01T10:00:00Z"}, {"end", "9999-12-31T23:59:59-23:59"}}) == "/3" + kAppointment + "/end");
+  CHECK(refusedAt({{"start", "2026-12-01T10:00:00Z"}, {"end", "9999-12-31T23:59:59-23:59"}}) ==
+        "/3" + kAppointment + "/end");
   CHECK(timeOf({{"start", "9999-12-28"}, {"end", "9999-12-28"}}).end == "9999-12-29");
 }
 
