@@ -43,7 +43,7 @@ struct AccessTokens::Slot {
     std::string provider;
     std::string sealed; ///< kept, so that the store knows a repeated attempt again
     std::int64_t expectedVersion = 0;
-    bool afterRefusal = false;
+    int unproven = 0;
   };
 
   std::mutex mutex;
@@ -56,7 +56,7 @@ struct AccessTokens::Slot {
   bool needsNone = false; ///< the provider works without tokens
   Credentials credentials;
   std::int64_t version = 0;
-  bool afterRefusal = false;       ///< the token came from refreshNow
+  int unproven = 0;                ///< renewals after refusals in a row, up to this token, of which none was accepted
   std::atomic<bool> proven{false}; ///< the provider has taken the token; by anybody
   TimeMs obtainedAt = 0;           ///< monotonic
   std::optional<Failure> held;
@@ -249,7 +249,7 @@ bool AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
     slot.credentials = std::move(credentials);
     slot.version = record.credentialsVersion;
     slot.loaded = true;
-    slot.afterRefusal = false;
+    slot.unproven = 0;
     slot.proven = false;
     slot.obtainedAt = clock_.monotonic();
     slot.held.reset();
@@ -272,9 +272,14 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     auto failure = deadGrant(seen, reason, code);
     return failure ? std::optional<Outcome<std::string>>(std::move(*failure)) : std::nullopt;
   };
-  if (wish.afterRefusal && slot.afterRefusal && !slot.proven && slot.credentials.accessToken == wish.refused &&
-      clock_.monotonic() - slot.obtainedAt < kProbation)
-    return dead(record, label + " refuses access although it was just renewed; please reconnect", "refused");
+  // What was refused because its time was over says nothing about the grant.
+  const bool over = slot.credentials.expiresAt != 0 && slot.credentials.expiresAt <= clock_.now();
+  const bool onProbation = wish.afterRefusal && !slot.proven && slot.credentials.accessToken == wish.refused &&
+                           clock_.monotonic() - slot.obtainedAt < kProbation;
+  const int unproven = onProbation ? slot.unproven : 0;
+  if (unproven >= kUnprovenRenewals && !over)
+    return dead(record, label + " refuses access although it was just renewed several times; please reconnect",
+                "refused");
   if (slot.held && clock_.monotonic() < slot.heldUntil) {
     auto failure = *slot.held;
     failure.retryAfter = std::chrono::milliseconds(slot.heldUntil - clock_.monotonic());
@@ -305,8 +310,9 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     fresh.scope = slot.credentials.scope;
   {
     const std::scoped_lock lock(slot.mutex);
-    slot.unsaved = Slot::Unsaved{std::move(fresh),          record.personId,  record.provider, "",
-                                 record.credentialsVersion, wish.afterRefusal};
+    slot.unsaved = Slot::Unsaved{std::move(fresh),          record.personId,
+                                 record.provider,           "",
+                                 record.credentialsVersion, wish.afterRefusal && !over ? unproven + 1 : unproven};
     slot.held.reset();
   }
   if (!saveUnsaved(record.id, slot))
@@ -332,7 +338,7 @@ bool AccessTokens::saveUnsaved(std::int64_t connectionId, Slot& slot) {
     wipe(slot.credentials);
     slot.credentials = std::move(slot.unsaved->credentials);
     slot.version = slot.unsaved->expectedVersion + 1;
-    slot.afterRefusal = slot.unsaved->afterRefusal;
+    slot.unproven = slot.unsaved->unproven;
     slot.proven = false;
     slot.obtainedAt = clock_.monotonic();
     slot.loaded = true;

@@ -28,8 +28,11 @@ class AccessTokens {
   static constexpr std::size_t kDefaultCapacity = 10000;
   static constexpr TimeMs kExpiryMargin = 60000; ///< ms; a token that ends sooner is refreshed first
   /// ms; a token that was renewed because its predecessor was refused, and is refused itself within this time without
-  /// ever having been accepted, proves that renewing does not help.
+  /// ever having been accepted, counts against the grant.
   static constexpr TimeMs kProbation = 300000;
+  /// So many of those in a row prove that renewing does not help. One does not: tokens can end before their first use,
+  /// when they live for moments or the queue is long.
+  static constexpr int kUnprovenRenewals = 3;
 
   AccessTokens(store::Store& store, const Providers& providers, const Vault& vault, PersonLocks& locks,
                const Clock& clock, Logger& log, std::size_t capacity = kDefaultCapacity);
@@ -43,8 +46,9 @@ class AccessTokens {
   Outcome<std::string> accessToken(std::int64_t connectionId, const CallContext& context);
 
   /// For a push that was refused with reauth_required although the token seemed valid. Returns a newer token if there
-  /// is one already (here or, from another node, in the store), else refreshes once. If the refused token itself came
-  /// from such a refresh a short while ago and was never accepted(), the grant is useless: needs_reconnection.
+  /// is one already (here or, from another node, in the store), else refreshes once. If the refused token itself is
+  /// the last of kUnprovenRenewals such refreshes of which none was ever accepted(), the grant is useless:
+  /// needs_reconnection.
   Outcome<std::string> refreshNow(std::int64_t connectionId, const std::string& refusedToken,
                                   const CallContext& context);
 

@@ -13,37 +13,18 @@ using store::DeliveryOutcome;
 using store::DeliveryTask;
 
 constexpr std::size_t kClaimAtOnce = 256;
-constexpr TimeMs kCalendarGonePause = 60'000; ///< first pause after "the calendar is gone"
-constexpr TimeMs kClosingPoll = 200;          ///< while some connection is closing
+constexpr TimeMs kClosingPoll = 200; ///< while some connection is closing
 constexpr TimeMs kClosingIdle = 1'000;
-constexpr std::size_t kDoubtsKept = 10'000;          ///< settled ones are forgotten beyond that
+constexpr TimeMs kUnheard = 200;                     ///< then asked again whether this host's claims hold
 constexpr auto kStopGrace = std::chrono::seconds(5); ///< for pushes under way when the host stops
-
-DeliveryOutcome outcomeOf(const DeliveryTask& task, DeliveryOutcome::Kind kind, TimeMs at) {
-  DeliveryOutcome outcome;
-  outcome.placementId = task.placementId;
-  outcome.connectionId = task.connectionId;
-  outcome.fence = task.fence;
-  outcome.kind = kind;
-  outcome.revision = task.revision;
-  outcome.contentHash = task.contentHash;
-  outcome.providerEventId = task.providerEventId;
-  outcome.etag = task.etag;
-  outcome.at = at;
-  return outcome;
-}
-
-/// An answer that was cut off or garbled: somebody was there, and may have done what was asked.
-bool brokenAnswer(const std::string& code) {
-  return code == "http_truncated" || code == "http_malformed" || code == "http_too_large";
-}
 
 } // namespace
 
 DeliveryEngine::DeliveryEngine(store::Store& store, Providers& providers, connections::Connections& connections,
                                const Clock& clock, Random& random, Logger& logger, DeliveryOptions options)
-    : store_(store), providers_(providers), connections_(connections), clock_(clock), random_(random), logger_(logger),
-      options_(options), identity_(store, random) {
+    : store_(store), providers_(providers), connections_(connections), clock_(clock), logger_(logger),
+      options_(options), identity_(store, random),
+      pusher_(connections, identity_, clock, random, options_.retry, options_.pushTimeout), clockWatch_(clock) {
   for (Provider* provider : providers.all()) {
     auto& lane = lanes_[provider->info().id];
     lane.pool = std::make_unique<WorkerPool>(
@@ -90,7 +71,7 @@ void DeliveryEngine::stop() {
   const auto deadline = std::chrono::steady_clock::now() + kStopGrace;
   for (auto& [id, lane] : lanes_)
     lane.pool->waitUntil(deadline);
-  cancelled_ = true; // what still runs is cut off: its outcome is unknown, and the next try finds out
+  pusher_.cancel(); // what still runs is cut off: its outcome is unknown, and the next try finds out
   for (auto& [id, lane] : lanes_)
     lane.pool->wait();
   recorder_->stop();
@@ -121,6 +102,8 @@ bool DeliveryEngine::takeRoom(std::int64_t connectionId, const std::string& prov
   const auto room = laneRoom_.find(provider);
   if (room == laneRoom_.end() || room->second == 0)
     return false; // not enabled here, busy enough, or down
+  if (rests(connectionId, now))
+    return false;
   const auto used = inFlight_.find(connectionId);
   if (used != inFlight_.end() && used->second >= providers_.find(provider)->info().mailboxConcurrency)
     return false;
@@ -171,6 +154,9 @@ std::size_t DeliveryEngine::roomAt(ProviderLane& lane, TimeMs now) const {
 TimeMs DeliveryEngine::nextLook(TimeMs pause) {
   const TimeMs now = clock_.monotonic();
   const std::lock_guard lock(mutex_);
+  for (const auto& [connectionId, until] : resting_)
+    if (until > now)
+      pause = std::min(pause, until - now);
   for (auto& [id, lane] : lanes_) {
     if (lane.breaker.state() == CircuitBreaker::State::open)
       pause = std::min(pause, std::max<TimeMs>(lane.breaker.until() - now, 1));
@@ -199,11 +185,19 @@ void DeliveryEngine::dispatch() {
         limit += laneRoom_[id];
       }
     }
-    TimeMs pause = options_.sweepMs;
+    const bool hold = store_.claimsHold();
+    if (!hold)
+      limit = 0;
+    TimeMs pause = hold ? options_.sweepMs : kUnheard;
     bool failed = false;
     std::vector<Taken> taken; // room of the claim under way
     if (limit > 0 || !handedBack.empty()) {
       try {
+        if (const auto step = clockWatch_.setBack()) {
+          logger_.warning("the clock was set back; what waits for its next attempt waits as much less",
+                          {{"seconds", std::to_string(*step / 1000)}});
+          store_.clockWentBack(clock_.now(), *step);
+        }
         if (!handedBack.empty())
           store_.releaseClaims(handedBack);
         limit = std::min(limit, kClaimAtOnce);
@@ -238,129 +232,40 @@ void DeliveryEngine::dispatch() {
   }
 }
 
-PushRequest DeliveryEngine::request(const DeliveryTask& task) const {
-  const std::string scope = providers_.find(task.provider)->info().can("feed") ? "" : task.provider;
-  PushRequest request;
-  request.operation = task.wanted ? PushRequest::Operation::upsert : PushRequest::Operation::remove;
-  request.uid = identity_.uid(task.personId, task.appointmentId, scope);
-  request.idempotencyKey = identity_.idempotencyKey(task.personId, task.appointmentId, scope, task.generation);
-  request.providerEventId = task.providerEventId;
-  request.etag = task.etag;
-  request.attempt = task.attempts + 1;
-  request.sequence = task.revision;
-  request.stamp = task.decidedAt;
-  request.entry = task.entry;
-  return request;
-}
-
-DeliveryEngine::Attempt DeliveryEngine::failure(const DeliveryTask& task, const Failure& failure) {
-  const TimeMs now = clock_.now();
-  auto outcome = outcomeOf(task, DeliveryOutcome::Kind::retry, now);
-  outcome.errorCode = failure.code.empty() ? toString(failure.status) : failure.code;
-  outcome.errorMessage = failure.message;
-  const TimeMs wished = failure.retryAfter ? failure.retryAfter->count() : 0;
-  const int failures = task.attempts + 1;
-  switch (failure.status) {
-  case Status::reauthRequired:
-    outcome.kind = DeliveryOutcome::Kind::blocked;
-    return {std::move(outcome), failure.status};
-  case Status::invalidRequest:
-  case Status::permanent:
-  case Status::unsupported:
-    outcome.kind = DeliveryOutcome::Kind::failed;
-    return {std::move(outcome), failure.status};
-  case Status::rateLimited: {
-    const TimeMs pause = options_.retry.pause(failures, random_.unit(), wished);
-    outcome.retryAt = now + pause;
-    outcome.pauseUntil = now + (wished > 0 ? wished : pause); // the mailbox as a whole was told to wait
-    break;
-  }
-  case Status::notFound:
-    outcome.retryAt = now + std::max(options_.retry.pause(failures, random_.unit(), wished), kCalendarGonePause);
-    break;
-  default:
-    outcome.retryAt = now + options_.retry.pause(failures, random_.unit(), wished);
-    break;
-  }
-  if (options_.retry.exhausted(task.firstFailureAt, task.entry.time.endUtc, now))
-    outcome.kind = DeliveryOutcome::Kind::failed;
-  return {std::move(outcome), brokenAnswer(failure.code) ? Status::internal : failure.status};
-}
-
-/// To be tried again, but not because the provider is down.
-DeliveryEngine::Attempt DeliveryEngine::answered(Attempt attempt) {
-  attempt.status = Status::ok;
-  return attempt;
-}
-
-DeliveryEngine::Attempt DeliveryEngine::attempt(Provider& provider, const DeliveryTask& task) {
-  auto values = connections_.values(task.connectionId);
-  CallContext context;
-  context.timeout = options_.pushTimeout;
-  context.cancelled = &cancelled_;
-  context.keyValues = &values;
-  context.requestId = "delivery-" + std::to_string(task.placementId) + "-" + std::to_string(task.connectionId);
-
-  PushRequest push = request(task);
-  const bool needsToken = provider.info().can("oauth2");
-  if (needsToken) {
-    auto token = connections_.tokens().accessToken(task.connectionId, context);
-    if (const auto* problem = std::get_if<Failure>(&token))
-      return failure(task, *problem);
-    push.accessToken = std::get<std::string>(std::move(token));
-  }
-  auto reply = provider.push(push, context);
-  if (const auto* problem = std::get_if<Failure>(&reply);
-      problem && problem->status == Status::reauthRequired && needsToken) {
-    // The token may have been withdrawn before its time: one fresh token, one more try.
-    auto token = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
-    if (const auto* refused = std::get_if<Failure>(&token))
-      return failure(task, *refused);
-    push.accessToken = std::get<std::string>(std::move(token));
-    reply = provider.push(push, context);
-    if (const auto* again = std::get_if<Failure>(&reply); again && again->status == Status::reauthRequired) {
-      // A fresh token is refused too: let the connection decide what that means for all of its deliveries.
-      auto verdict = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
-      if (const auto* dead = std::get_if<Failure>(&verdict))
-        return failure(task, *dead);
-      return answered(failure(task, Failure{Status::transient, again->message, again->code, {}}));
-    }
-  }
-  if (const auto* problem = std::get_if<Failure>(&reply)) {
-    if (task.wanted && problem->status == Status::deadline)
-      doubt(task);
-    return failure(task, *problem);
-  }
-  if (needsToken)
-    connections_.tokens().accepted(task.connectionId, push.accessToken);
-
-  if (task.wanted)
-    believe(task);
-  else if (const TimeMs left = doubtLeft(task); left > 0)
-    return answered(
-        failure(task, Failure{Status::transient,
-                              "gone, but an earlier write was given up and may still be carried out; looked for again",
-                              "removal_unconfirmed", std::chrono::milliseconds(left)}));
-  auto& done = std::get<PushReply>(reply);
-  auto outcome =
-      outcomeOf(task, task.wanted ? DeliveryOutcome::Kind::delivered : DeliveryOutcome::Kind::removed, clock_.now());
-  if (!done.providerEventId.empty())
-    outcome.providerEventId = std::move(done.providerEventId);
-  outcome.etag = std::move(done.etag);
-  outcome.rendering = std::move(done.rendering);
-  return {std::move(outcome), Status::ok};
-}
-
-/// True, and nothing is begun, when the circuit has opened since the task was claimed.
+/// True, and nothing is begun, when since the task was claimed the circuit has opened, the mailbox was told to wait, or
+/// this host may have been taken for dead.
 bool DeliveryEngine::handBack(ProviderLane& lane, const DeliveryTask& task) {
-  if (!lane.circuitOpen)
+  const bool lost = !store_.claimsHold();
+  if (!lost && !lane.circuitOpen && clock_.monotonic() >= restingUntil_)
     return false;
   const std::lock_guard lock(mutex_);
-  if (lane.breaker.state() != CircuitBreaker::State::open)
-    return false; // this may be the probe
+  const bool down =
+      lane.circuitOpen && lane.breaker.state() == CircuitBreaker::State::open; // else this may be the probe
+  if (!lost && !down && !rests(task.connectionId, clock_.monotonic()))
+    return false;
+  lane.breaker.unused();
   giveRoom(task.connectionId);
   handedBack_.push_back(task);
   return true;
+}
+
+/// Whatever else of that mailbox is claimed already has to wait, too.
+void DeliveryEngine::rest(const DeliveryOutcome& outcome) {
+  if (outcome.pauseUntil <= outcome.at)
+    return;
+  const TimeMs now = clock_.monotonic();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(resting_, [now](const auto& item) { return item.second <= now; });
+  TimeMs& until = resting_[outcome.connectionId];
+  until = std::max(until, now + outcome.pauseUntil - outcome.at);
+  restingUntil_ = std::max(restingUntil_.load(), until);
+  due_ = true; // what was handed back for it is given up
+}
+
+/// Under mutex_.
+bool DeliveryEngine::rests(std::int64_t connectionId, TimeMs now) const {
+  const auto found = resting_.find(connectionId);
+  return found != resting_.end() && now < found->second;
 }
 
 /// What the end of a push says about the provider as a whole.
@@ -397,41 +302,9 @@ void DeliveryEngine::giveBack(const DeliveryTask& task) {
   {
     const std::lock_guard lock(mutex_);
     giveRoom(task.connectionId);
-  }
-  try {
-    store_.releaseClaims({&task, 1});
-  } catch (const Error& error) { // the lease runs out by itself
-    logger_.warning("a claim could not be given back", {{"reason", error.what()}});
+    handedBack_.push_back(task);
   }
   wake();
-}
-
-/// A provider may carry out a write long after we gave up waiting, and so bring back what was removed meanwhile.
-void DeliveryEngine::doubt(const DeliveryTask& task) {
-  const TimeMs now = clock_.monotonic(), settled = now - options_.pushTimeout.count();
-  const std::lock_guard lock(mutex_);
-  if (doubts_.size() >= kDoubtsKept)
-    std::erase_if(doubts_, [settled](const auto& item) { return item.second <= settled; });
-  doubts_[{task.placementId, task.connectionId}] = now;
-}
-
-/// The write was confirmed: whatever was given up before would be a repetition of it.
-void DeliveryEngine::believe(const DeliveryTask& task) {
-  const std::lock_guard lock(mutex_);
-  if (!doubts_.empty())
-    doubts_.erase({task.placementId, task.connectionId});
-}
-
-/// How long the removal of this entry cannot be believed yet: for as long as we had waited for the write.
-TimeMs DeliveryEngine::doubtLeft(const DeliveryTask& task) {
-  const std::lock_guard lock(mutex_);
-  const auto found = doubts_.find({task.placementId, task.connectionId});
-  if (found == doubts_.end())
-    return 0;
-  const TimeMs left = found->second + options_.pushTimeout.count() - clock_.monotonic();
-  if (left <= 0)
-    doubts_.erase(found);
-  return left;
 }
 
 void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const DeliveryTask& task) {
@@ -440,7 +313,7 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
   const auto began = std::chrono::steady_clock::now();
   Attempt made;
   try {
-    made = attempt(provider, task);
+    made = pusher_.push(provider, task);
   } catch (const std::exception& error) { // the worker loop's boundary: one delivery's trouble is its own
     const auto* known = dynamic_cast<const Error*>(&error);
     logger_.error("a delivery failed in an unforeseen way; it is tried again",
@@ -450,11 +323,13 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
                    {"event", task.eventId},
                    {"reason", error.what()},
                    {"detail", known ? known->detail() : ""}});
-    made = failure(task, Failure{Status::internal, "internal error", known ? known->code() : "internal", {}});
+    made = pusher_.failure(task, Failure{Status::internal, "internal error", known ? known->code() : "internal", {}});
   }
-  judge(lane, task, made.status);
   DeliveryOutcome& outcome = made.outcome;
-  if (cancelled_ && outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
+  rest(outcome);
+  judge(lane, task, made.status);
+  if (pusher_.cancelled() &&
+      outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
     const std::lock_guard lock(mutex_);
     giveRoom(task.connectionId);
     cutOff_.push_back(task);

@@ -3,8 +3,10 @@
 #include "core/provider.hpp"
 #include "core/random.hpp"
 #include "delivery/circuit_breaker.hpp"
+#include "delivery/clock_watch.hpp"
 #include "delivery/entry_identity.hpp"
 #include "delivery/outcome_recorder.hpp"
+#include "delivery/pusher.hpp"
 #include "delivery/rate_limit.hpp"
 #include "delivery/retry_policy.hpp"
 #include "delivery/worker_pool.hpp"
@@ -72,22 +74,13 @@ class DeliveryEngine {
  private:
   void dispatch();
   void process(ProviderLane& lane, Provider& provider, const store::DeliveryTask& task);
-  struct Attempt {
-    store::DeliveryOutcome outcome;
-    Status status = Status::ok; ///< what the provider said
-  };
-  Attempt attempt(Provider& provider, const store::DeliveryTask& task);
-  Attempt failure(const store::DeliveryTask& task, const Failure& failure);
-  static Attempt answered(Attempt attempt);
   bool handBack(ProviderLane& lane, const store::DeliveryTask& task);
   void judge(ProviderLane& lane, const store::DeliveryTask& task, Status status);
   TimeMs nextLook(TimeMs pause);
   std::size_t roomAt(ProviderLane& lane, TimeMs now) const;
-  PushRequest request(const store::DeliveryTask& task) const;
   void giveBack(const store::DeliveryTask& task);
-  void doubt(const store::DeliveryTask& task);
-  void believe(const store::DeliveryTask& task);
-  TimeMs doubtLeft(const store::DeliveryTask& task);
+  void rest(const store::DeliveryOutcome& outcome);
+  bool rests(std::int64_t connectionId, TimeMs now) const;
   void recorded(const std::vector<store::DeliveryOutcome>& outcomes);
   void closeConnections();
   bool takeRoom(std::int64_t connectionId, const std::string& provider, TimeMs now);
@@ -103,14 +96,14 @@ class DeliveryEngine {
   Providers& providers_;
   connections::Connections& connections_;
   const Clock& clock_;
-  Random& random_;
   Logger& logger_;
   const DeliveryOptions options_;
   const EntryIdentity identity_;
+  Pusher pusher_;
+  ClockWatch clockWatch_; ///< the dispatcher's
 
   std::map<std::string, ProviderLane> lanes_;
   std::unique_ptr<OutcomeRecorder> recorder_;
-  std::atomic<bool> cancelled_{false};
 
   std::mutex mutex_;
   std::condition_variable signal_;  ///< to the dispatcher
@@ -121,9 +114,10 @@ class DeliveryEngine {
   std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection
   std::map<std::string, std::size_t> laneRoom_;    ///< of the claim under way
   std::vector<store::DeliveryTask> cutOff_;        ///< ended by stop() without an outcome
-  std::vector<store::DeliveryTask> handedBack_;    ///< claimed before their provider's circuit opened
-  /// By placement and connection: when a write was given up that the provider may still carry out; monotonic.
-  std::map<std::pair<std::int64_t, std::int64_t>, TimeMs> doubts_;
+  std::vector<store::DeliveryTask> handedBack_;    ///< claimed, but not to be begun now
+  /// Connections that were told to wait, and until when; monotonic. The store knows it a moment later.
+  std::unordered_map<std::int64_t, TimeMs> resting_;
+  std::atomic<TimeMs> restingUntil_{0}; ///< all of them
   std::thread dispatcher_;
   std::thread closer_;
 };

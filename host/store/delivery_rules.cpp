@@ -207,4 +207,21 @@ void applyOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach)
   }
 }
 
+bool applyLateOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach) {
+  using Kind = DeliveryOutcome::Kind;
+  const bool nothingDone = outcome.kind == Kind::failed || (!row.wanted && !outcome.wanted);
+  if (nothingDone || row.state == "failed" || row.state == "blocked")
+    return false;
+  if (row.state == "removed")
+    row.generation = std::min(row.generation, outcome.generation); // the entry that may be there has that name
+  if (outcome.wanted && !outcome.providerEventId.empty() && outcome.providerEventId != row.providerEventId) {
+    // Two ids can only be two entries: without one the next attempt looks for what there is.
+    row.providerEventId = row.providerEventId.empty() ? outcome.providerEventId : "";
+    row.etag.clear();
+  }
+  row.untriedIn = 0;
+  work(row, reach, std::max(outcome.settledAt, row.dueAt.value_or(0)));
+  return true;
+}
+
 } // namespace calbridge::store

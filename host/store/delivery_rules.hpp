@@ -74,5 +74,9 @@ void close(DeliveryRow& row, const WantedContent& content, bool removeEntries, T
 bool end(DeliveryRow& row, Touched touched);
 /// An attempt has ended.
 void applyOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach);
+/// An attempt has ended whose claim somebody else had taken over. Nobody knows whose request came last, so what is
+/// wanted is said again when none of them can act any more. True when the row changed; the present claim, if there is
+/// one, is void then.
+bool applyLateOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach);
 
 } // namespace calbridge::store

@@ -158,7 +158,8 @@ struct DeliveryTask {
   int attempts = 0; ///< failed ones since the last success
   TimeMs firstFailureAt = 0;
   int generation = 0;     ///< grows with every confirmed removal
-  std::int64_t fence = 0; ///< lease token: outcomes with another one are refused
+  std::int64_t fence = 0; ///< lease token: outcomes with another one do not count
+  bool takenOver = false; ///< another host had begun an attempt whose end nobody knows
 };
 
 /// How an attempt ended, ready to be stored.
@@ -168,13 +169,16 @@ struct DeliveryOutcome {
   std::int64_t connectionId = 0;
   std::int64_t fence = 0;
   Kind kind = Kind::delivered;
+  bool wanted = true;        ///< what was attempted, as in the task
   std::int64_t revision = 0; ///< the one attempted
+  int generation = 0;        ///< as in the task
   std::string contentHash;
   std::string providerEventId;
   std::string etag;
   std::string rendering; ///< feed piece
   TimeMs at = 0;
   TimeMs retryAt = 0;    ///< kind retry
+  TimeMs settledAt = 0;  ///< from then on no request of attempts that are under way now can act any more
   TimeMs pauseUntil = 0; ///< > 0: the whole connection rests until then (Retry-After)
   std::string errorCode;
   std::string errorMessage;

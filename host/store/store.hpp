@@ -133,13 +133,19 @@ class Store {
   /// after `leaseMs`.
   using Room = std::function<bool(std::int64_t connectionId, const std::string& provider)>;
   virtual Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) = 0;
-  /// Stores a batch of outcomes; those whose fence is stale are ignored. A delivery whose wanted revision moved on
+  /// Stores a batch of outcomes. Those whose fence is stale do not count, but since somebody else may have written the
+  /// entry before or after, the row becomes due again when neither can act any more (DeliveryOutcome::settledAt), and
+  /// whoever has it now has it no longer. A delivery whose wanted revision moved on
   /// meanwhile stays due. A `blocked` outcome of a connection that is still connected (newer credentials came
   /// meanwhile) is tried again shortly; a `retry` of one that is not waits for the reconnection. A connection's
   /// last sync is stored to the second.
   virtual void recordOutcomes(std::span<const DeliveryOutcome> outcomes) = 0;
   /// Gives up leases without an outcome (stop): the rows stay due.
   virtual void releaseClaims(std::span<const DeliveryTask> tasks) = 0;
+  /// The clock went back by `step` ms, to `now`: what waits for a time after that waits as much less, due times and the
+  /// pauses of connections alike. Where several hosts share the database, each with a clock of its own, nothing
+  /// changes.
+  virtual void clockWentBack(TimeMs now, TimeMs step) = 0;
   virtual std::vector<DeliveryRecord> deliveriesOfPlacement(std::int64_t placementId) = 0;
   /// Filter by state ("" = all), the oldest due first.
   virtual std::vector<DeliveryRecord> deliveries(const std::string& state, std::size_t limit) = 0;
@@ -190,9 +196,12 @@ class Store {
   virtual void onEventsWaiting(std::function<void()> there) { static_cast<void>(there); }
   /// Tells the other hosts which policies this one decides by.
   virtual void announcePolicy(const std::string& policy) { static_cast<void>(policy); }
+  /// False when this host may have been taken for dead, so that its claims may be others': nothing more is to be begun
+  /// under them. Cheap.
+  virtual bool claimsHold() const { return true; }
   /// The hosts that are alive.
   virtual std::vector<NodeRecord> nodes() { return {}; }
-  /// Outcomes refused so far because their claim had been taken over.
+  /// Outcomes that did not count so far because their claim had been taken over.
   virtual std::int64_t refusedOutcomes() { return 0; }
 };
 

@@ -70,6 +70,7 @@ class ClockSteps(Fault):
             town.heal()
             self.check(max(tried.values(), default=0) <= 1, f"a step of the clock costs several attempts: {tried.most_common(1)}")
             most = max([most, *tried.values()])
+            self.worst("recovery_seconds", self.level())  # what waited at the former time does not wait for that to come again
             clock["offset"] = 0
             self.level()
         return most

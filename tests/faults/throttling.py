@@ -3,9 +3,8 @@ import datetime
 from fault import Fault
 from lost_answers import APIS
 
-# Requests of the same mailbox that were claimed and under way when the 429 was written cannot know of it; on a busy machine the
-# threads that carry them out get their turn that much later.
-ON_ITS_WAY = 0.25
+# Requests of the same mailbox that were under way when the 429 was written cannot know of it.
+ON_ITS_WAY = 0.05
 
 
 class Throttling(Fault):

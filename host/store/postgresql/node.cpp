@@ -4,8 +4,10 @@
 
 namespace calbridge::store::postgresql {
 namespace {
+/// Of the lifetime: what is begun shortly before its end would act after it.
+constexpr auto kMargin = std::chrono::milliseconds(500);
 constexpr auto kRenewal = std::chrono::seconds(1);
-}
+} // namespace
 
 Node::Node(std::string url, std::string name, std::chrono::seconds lifetime)
     : url_(std::move(url)), name_(std::move(name)), lifetime_(lifetime) {
@@ -56,10 +58,18 @@ void Node::enter() {
     throw Error("store_locked", "Another calbridge works on the database " + placeOf(url_) + " under the node name \"" +
                                     name_ + "\". Stop that one first, or give this one another storage.node.");
   session_ = std::move(session);
-  if (run_.load() == 0)
-    session_->one(
-        "node_register", [&](Row& row) { run_ = row.integer(); }, name_, static_cast<std::int64_t>(lifetime_.count()),
-        "");
+  if (run_.load() != 0)
+    return;
+  const auto asked = std::chrono::steady_clock::now();
+  session_->one(
+      "node_register", [&](Row& row) { run_ = row.integer(); }, name_, static_cast<std::int64_t>(lifetime_.count()),
+      "");
+  heard(asked);
+}
+
+/// The server counts the lifetime from a moment after the question was asked.
+void Node::heard(std::chrono::steady_clock::time_point asked) {
+  aliveUntil_ = (asked + lifetime_ - kMargin).time_since_epoch();
 }
 
 void Node::renew() {
@@ -71,10 +81,14 @@ void Node::renew() {
     policy = policy_;
   }
   const auto lifetime = static_cast<std::int64_t>(lifetime_.count());
-  if (session_->run("node_alive", run_.load(), lifetime, policy) > 0)
+  const auto asked = std::chrono::steady_clock::now();
+  if (session_->run("node_alive", run_.load(), lifetime, policy) > 0) {
+    heard(asked);
     return;
+  }
   session_->one(
       "node_register", [&](Row& row) { run_ = row.integer(); }, name_, lifetime, policy);
+  heard(asked);
   hooks_.newRun();
 }
 

@@ -36,6 +36,9 @@ class Node {
   void start(Hooks hooks);
   void stop();
   std::int64_t run() const { return run_.load(); }
+  /// Its run cannot have been taken for dead: less than a lifetime has passed on this machine since the server last
+  /// heard of it. Any thread.
+  bool surelyAlive() const { return std::chrono::steady_clock::now().time_since_epoch() < aliveUntil_.load(); }
   const std::string& name() const { return name_; }
   /// Which policies this node decides by; others see it with the next renewal.
   void announce(const std::string& policy);
@@ -44,6 +47,7 @@ class Node {
   void renewForever();
   void renew();
   void enter();
+  void heard(std::chrono::steady_clock::time_point asked);
 
   const std::string url_;
   const std::string name_;
@@ -51,6 +55,7 @@ class Node {
   Hooks hooks_;
   std::unique_ptr<Session> session_; ///< constructor's thread, then the node's
   std::atomic<std::int64_t> run_{0};
+  std::atomic<std::chrono::steady_clock::duration> aliveUntil_{std::chrono::steady_clock::duration::zero()};
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -15,6 +15,16 @@ TimeMs monotonicMs() {
   return SystemClock().monotonic();
 }
 
+/// What the placement says goes into the task.
+void fill(DeliveryTask& task, PlacementRecord placement) {
+  task.appointmentId = std::move(placement.appointmentId);
+  task.personId = std::move(placement.personId);
+  task.decidedAt = placement.decidedAt;
+  task.eventId = std::move(placement.eventId);
+  task.entry = std::move(placement.entry);
+  task.contentHash = std::move(placement.contentHash);
+}
+
 } // namespace
 
 /// Merges the connections' due rows into one sequence, the oldest first, and asks for room for each. Looks up
@@ -224,7 +234,7 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
     if (!wanted.empty())
       s.each(
           "mailboxes_take", [&](Row& row) { taken.insert(row.integer()); }, wantedMailboxes, own);
-    Array placements = Array::integers(), connections = Array::integers();
+    Array placements = Array::integers(), connections = Array::integers(), changed = Array::integers();
     for (const auto& [key, dueAt, provider] : chosen)
       if (mailboxes_.contains(key.connectionId) || taken.contains(key.connectionId)) {
         placements.add(key.placementId);
@@ -247,15 +257,25 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
           task.attempts = row.small();
           task.firstFailureAt = row.integer();
           task.generation = row.small();
+          task.takenOver = row.flag();
           PlacementRecord placement = readPlacement(row);
-          task.appointmentId = std::move(placement.appointmentId);
-          task.personId = std::move(placement.personId);
-          task.decidedAt = placement.decidedAt;
-          task.eventId = std::move(placement.eventId);
-          task.entry = std::move(placement.entry);
-          task.contentHash = std::move(placement.contentHash);
+          if (placement.revision != task.revision)
+            changed.add(placement.id);
+          fill(task, std::move(placement));
         },
         placements, connections, own, leaseTime(now), leaseMs);
+    // A statement sees a row that it waited for as it is now, but the rows joined to it as they were when it began: the
+    // delivery may already ask for a content that came with it just meanwhile. What is read now is that or a newer one.
+    if (changed.size() > 0)
+      s.each(
+          "placements_some",
+          [&](Row& row) {
+            const PlacementRecord placement = readPlacement(row);
+            for (auto& task : tasks)
+              if (task.placementId == placement.id)
+                fill(task, placement);
+          },
+          changed);
   };
   try {
     // On disk before the attempt: a claim that a crash of the server undid would make a row look untried that was

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace calbridge::store::postgresql {
 namespace {
@@ -96,10 +97,12 @@ void PostgresqlStore::backFill(Session& session, Dues& dues, std::int64_t connec
 void PostgresqlStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) {
   if (outcomes.empty())
     return;
-  std::map<Key, const DeliveryOutcome*> byKey; // of two for one row the later
+  std::map<Key, const DeliveryOutcome*> byKey; // of two for one row the one that came too late
   std::set<std::int64_t> connectionIds;
   for (const auto& outcome : outcomes) {
-    byKey[{outcome.placementId, outcome.connectionId}] = &outcome;
+    const DeliveryOutcome*& known = byKey[{outcome.placementId, outcome.connectionId}];
+    if (known == nullptr || outcome.fence < known->fence)
+      known = &outcome;
     connectionIds.insert(outcome.connectionId);
   }
   Array connections = Array::integers(), placements = Array::integers(), rowConnections = Array::integers(),
@@ -113,7 +116,7 @@ void PostgresqlStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) 
   }
 
   std::size_t current = 0;
-  bool again = false;
+  std::set<Key> counted; // by an earlier try
   change(Durability::durable, [&](Session& s, Dues& dues) {
     struct Connection {
       std::string provider;
@@ -132,19 +135,26 @@ void PostgresqlStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) 
     std::map<std::int64_t, Summary> summaries;
     Array piecePlacements = Array::integers(), pieceConnections = Array::integers(), removedAts = Array::integers(),
           renderings = Array::texts();
-    std::size_t found = 0;
+    std::set<Key> found;
     s.each(
         "deliveries_attempted",
         [&](Row& row) {
           const std::int64_t placementId = row.integer();
           const Key key{placementId, row.integer()};
+          const bool holds = row.flag();
           DeliveryRow d = readDeliveryRow(row);
           const DeliveryOutcome& outcome = *byKey.at(key);
           const Connection& connection = known.at(key.connectionId);
+          if (!holds) {
+            // After a commit that was not heard of, a second try finds its fences gone.
+            if (!counted.contains(key) && applyLateOutcome(d, outcome, connection.reach))
+              changes.change(key, connection.provider, d);
+            return;
+          }
           applyOutcome(d, outcome, connection.reach);
           changes.change(key, connection.provider, d);
           summaries[key.connectionId].note(outcome);
-          ++found;
+          found.insert(key);
           if (outcome.rendering.empty())
             return;
           piecePlacements.add(key.placementId);
@@ -153,14 +163,13 @@ void PostgresqlStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) 
           renderings.add(outcome.rendering);
         },
         placements, rowConnections, fences);
-    // A second try after a commit that was not heard of finds its fences gone, which is no refusal.
-    current = again ? std::max(current, found) : found;
-    again = true;
-    if (found == 0)
-      return;
+    counted.insert(found.begin(), found.end());
+    current = counted.size();
     changes.store(s, true);
     for (const auto& due : changes.dues())
       dues.push_back({due.connectionId, due.at, due.provider});
+    if (found.empty())
+      return;
     Array ids = Array::integers(), syncs = Array::integers(), errors = Array::texts(), errorAts = Array::integers(),
           pauses = Array::integers(), feeds = Array::integers();
     for (const auto& [id, summary] : summaries) {
@@ -201,6 +210,16 @@ void PostgresqlStore::releaseClaims(std::span<const DeliveryTask> tasks) {
   });
   for (const auto& task : tasks)
     held_.end({task.placementId, task.connectionId}, task.fence);
+}
+
+void PostgresqlStore::clockWentBack(TimeMs now, TimeMs step) {
+  if (!alone_)
+    return; // whose clock is wrong?
+  change(Durability::durable, [&](Session& s, Dues& dues) {
+    const auto sooner = [&](Row& row) { dues.push_back({row.integer(), now, ""}); };
+    s.each("deliveries_sooner", sooner, now, step);
+    s.each("connections_sooner", sooner, now, step);
+  });
 }
 
 std::vector<DeliveryRecord> PostgresqlStore::deliveriesOfPlacement(std::int64_t placementId) {

@@ -75,6 +75,7 @@ class PostgresqlStore final : public Store {
   Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) override;
   void recordOutcomes(std::span<const DeliveryOutcome> outcomes) override;
   void releaseClaims(std::span<const DeliveryTask> tasks) override;
+  void clockWentBack(TimeMs now, TimeMs step) override;
   std::vector<DeliveryRecord> deliveriesOfPlacement(std::int64_t placementId) override;
   std::vector<DeliveryRecord> deliveries(const std::string& state, std::size_t limit) override;
   std::int64_t retryDeliveries(const std::string& personId, TimeMs now) override;
@@ -93,6 +94,7 @@ class PostgresqlStore final : public Store {
   void ping() override;
   void onCommit(Signals signals) override;
   void onEventsWaiting(std::function<void()> there) override;
+  bool claimsHold() const override { return node_ == nullptr || node_->surelyAlive(); }
   std::int64_t refusedOutcomes() override { return refusedOutcomes_.load(); }
   void announcePolicy(const std::string& policy) override;
   std::vector<NodeRecord> nodes() override;

@@ -26,6 +26,13 @@ bool LeaseBook::release(const DeliveryKey& key, std::int64_t fence) {
   return true;
 }
 
+void LeaseBook::annul(const DeliveryKey& key) {
+  if (const auto found = leases_.find(key); found != leases_.end()) {
+    found->second.fence = ++lastFence_;
+    found->second.held = false;
+  }
+}
+
 void LeaseBook::expire(TimeMs now, const std::function<void(const DeliveryKey&)>& ended) {
   if (!earliest_ || *earliest_ > now)
     return;

@@ -35,6 +35,8 @@ class LeaseBook {
   void settle(const DeliveryKey& key) { leases_.erase(key); }
   /// Ends the lease without an outcome; true if `fence` held it.
   bool release(const DeliveryKey& key, std::int64_t fence);
+  /// Whoever holds the row has it no longer, and its outcome will be taken for late.
+  void annul(const DeliveryKey& key);
   /// Ends the leases that have run out; `ended` is told each.
   void expire(TimeMs now, const std::function<void(const DeliveryKey&)>& ended);
   /// No lease runs out before this.

@@ -120,16 +120,28 @@ void SqliteStore::backFill(Session& session, std::int64_t connectionId, const st
 void SqliteStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) {
   if (outcomes.empty())
     return;
-  std::vector<DeliveryKey> settled;
+  std::vector<DeliveryKey> settled, doubtful;
   writer_->relaxed(
       [&](Session& s) {
         std::unordered_map<std::int64_t, Summary> summaries;
+        std::vector<const DeliveryOutcome*> late;
         for (const auto& outcome : outcomes) {
           const DeliveryKey key{outcome.placementId, outcome.connectionId};
-          if (!leases_.current(key, outcome.fence))
+          if (!leases_.current(key, outcome.fence)) {
+            late.push_back(&outcome);
             continue;
+          }
           settled.push_back(key);
           recordOutcome(s, outcome, summaries[outcome.connectionId]);
+        }
+        for (const auto* outcome : late) {
+          const DeliveryKey key{outcome->placementId, outcome->connectionId};
+          auto row = deliveryRow(s, key);
+          const Gist* connection = row ? gist(s, key.connectionId) : nullptr;
+          if (connection == nullptr || !applyLateOutcome(*row, *outcome, connection->reach))
+            continue;
+          storeDelivery(s, key, *row);
+          doubtful.push_back(key);
         }
         for (const auto& [connectionId, summary] : summaries)
           writeSummary(s, connectionId, summary);
@@ -137,6 +149,8 @@ void SqliteStore::recordOutcomes(std::span<const DeliveryOutcome> outcomes) {
       [&] {
         for (const auto& key : settled)
           leases_.settle(key);
+        for (const auto& key : doubtful)
+          leases_.annul(key);
       });
 }
 
@@ -191,6 +205,18 @@ void SqliteStore::releaseClaims(std::span<const DeliveryTask> tasks) {
         noteDue(key.connectionId, row->dueAt);
     }
     afterCommit();
+  });
+}
+
+void SqliteStore::clockWentBack(TimeMs now, TimeMs step) {
+  writer_->relaxed([&](Session& s) {
+    std::vector<std::int64_t> waiting;
+    s["connections_that_wait"].each([&](Row& row) { waiting.push_back(row.integer()); }, now);
+    s["deliveries_sooner"].run(now, step);
+    s["connections_sooner"].run(now, step);
+    gists_.clear();
+    for (const auto connectionId : waiting)
+      noteDue(connectionId, now);
   });
 }
 

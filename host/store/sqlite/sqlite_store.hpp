@@ -74,6 +74,7 @@ class SqliteStore final : public Store {
   Claim claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) override;
   void recordOutcomes(std::span<const DeliveryOutcome> outcomes) override;
   void releaseClaims(std::span<const DeliveryTask> tasks) override;
+  void clockWentBack(TimeMs now, TimeMs step) override;
   std::vector<DeliveryRecord> deliveriesOfPlacement(std::int64_t placementId) override;
   std::vector<DeliveryRecord> deliveries(const std::string& state, std::size_t limit) override;
   std::int64_t retryDeliveries(const std::string& personId, TimeMs now) override;

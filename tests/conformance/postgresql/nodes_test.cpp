@@ -141,7 +141,7 @@ TEST_CASE("Hosts that claim at the same time never get the same delivery or the 
     CHECK(node->refusedOutcomes() == 0);
 }
 
-TEST_CASE("A host taken for dead loses its claims; its outcomes are refused and counted, and it goes on anew") {
+TEST_CASE("A host taken for dead loses its claims; its outcomes are refused and counted, and lead to another look") {
   const auto url = freshUrl();
   const auto paused = openNode(url, "paused");
   const auto other = openNode(url, "other");
@@ -158,16 +158,32 @@ TEST_CASE("A host taken for dead loses its claims; its outcomes are refused and 
   }));
   REQUIRE(taken.size() == 1);
   CHECK(taken[0].fence > stale[0].fence);
-  auto outcome = delivered(stale[0]);
-  outcome.providerEventId = "stale";
+  CHECK_FALSE(stale[0].takenOver);
+  CHECK(taken[0].takenOver);
+  auto outcome = delivered(taken[0]);
+  other->recordOutcomes({&outcome, 1});
+  CHECK(other->deliveriesOfPlacement(placed.id).at(0).state == "delivered");
+  INFO("the paused one ends its attempt: it may have been the last to write");
+  outcome = delivered(stale[0]);
+  outcome.settledAt = kNow + kHour;
   paused->recordOutcomes({&outcome, 1});
   CHECK(paused->refusedOutcomes() == 1);
   CHECK(other->deliveriesOfPlacement(placed.id).at(0).state == "pending");
-  outcome = delivered(taken[0]);
+  CHECK(other->deliveriesOfPlacement(placed.id).at(0).dueAt == kNow + kHour);
+  std::vector<DeliveryTask> again;
+  CHECK(eventually([&] {
+    again =
+        other->claimDeliveries(kNow + kHour, 100, 60'000, [](std::int64_t, const std::string&) { return true; }).tasks;
+    return !again.empty();
+  }));
+  REQUIRE(again.size() == 1);
+  CHECK_FALSE(again[0].takenOver);
+  outcome = delivered(again[0]);
   other->recordOutcomes({&outcome, 1});
   CHECK(other->deliveriesOfPlacement(placed.id).at(0).state == "delivered");
   CHECK(other->deliveriesOfPlacement(placed.id).at(0).providerEventId == "event");
   INFO("it comes back under another run and works on");
+  CHECK(eventually([&] { return paused->claimsHold(); }));
   CHECK(eventually([&] { return other->nodes().size() == 2; }));
   connectPerson(*paused, "mary");
   place(*paused, "A-2", "mary");

@@ -140,13 +140,16 @@ DeliveryOutcome success(const DeliveryTask& task, TimeMs at) {
   outcome.connectionId = task.connectionId;
   outcome.fence = task.fence;
   outcome.kind = task.wanted ? DeliveryOutcome::Kind::delivered : DeliveryOutcome::Kind::removed;
+  outcome.wanted = task.wanted;
   outcome.revision = task.revision;
+  outcome.generation = task.generation;
   outcome.contentHash = task.contentHash;
   if (task.wanted) {
     outcome.providerEventId = "event-" + std::to_string(task.placementId);
     outcome.etag = "etag-" + std::to_string(task.revision);
   }
   outcome.at = at;
+  outcome.settledAt = at + kMinute;
   return outcome;
 }
 

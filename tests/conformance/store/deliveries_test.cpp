@@ -1,5 +1,8 @@
 #include "database.hpp"
 
+#include <atomic>
+#include <thread>
+
 using namespace conformance;
 using Kind = DeliveryOutcome::Kind;
 
@@ -44,7 +47,7 @@ TEST_CASE("A leased delivery is not handed out again, and a recorded success end
   CHECK(f.claim(kNow + kHour * 1000).tasks.empty());
 }
 
-TEST_CASE("An outcome with a stale fence changes nothing") {
+TEST_CASE("An outcome of a claim that somebody else has taken over does not count, and leads to another look") {
   EVERY_STORE;
   f.person("john");
   f.connect("john");
@@ -53,12 +56,56 @@ TEST_CASE("An outcome with a stale fence changes nothing") {
   CHECK(f.claim(kNow + kMinute - 1).tasks.empty());
   const auto second = f.claimOne(kNow + kMinute);
   CHECK(second.fence != slow.fence);
-  f.record(success(slow));
+  f.record(success(slow, kNow + kMinute));
   CHECK(f.delivery(placed).state == "pending");
-  f.record(success(second));
+  CHECK(f.claim(kNow + kMinute).tasks.empty());
+  f.record(success(second, kNow + kMinute)); // its claim went with the other's outcome: who wrote last?
+  CHECK(f.delivery(placed).state == "pending");
+  CHECK(f.claim(kNow + 2 * kMinute - 1).tasks.empty());
+  f.deliverOne(kNow + 2 * kMinute);
   CHECK(f.delivery(placed).state == "delivered");
-  f.record(failure(second, Kind::failed));
+  f.record(failure(second, Kind::failed)); // nothing was written
   CHECK(f.delivery(placed).state == "delivered");
+}
+
+TEST_CASE("A write that ends after the entry was removed is removed again, under the names that it had") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  f.place("A-1", "john", "Clean");
+  const auto slow = f.claimOne();
+  const auto placed = f.unplace("A-1", "john");
+  f.record(success(f.claimOne(kNow + kMinute), kNow + kMinute));
+  CHECK(f.delivery(placed).state == "removed");
+  f.record(success(slow, kNow + kMinute));
+  CHECK(f.delivery(placed).state == "pending");
+  const auto again = f.claimOne(kNow + 2 * kMinute);
+  CHECK_FALSE(again.wanted);
+  CHECK(again.generation == slow.generation);
+  CHECK(again.providerEventId == success(slow).providerEventId);
+  f.record(success(again, kNow + 2 * kMinute));
+  CHECK(f.delivery(placed).state == "removed");
+  f.record(success(again, kNow + 3 * kMinute)); // a removal that is repeated leaves nothing behind
+  CHECK(f.delivery(placed).state == "removed");
+}
+
+TEST_CASE("When the clock goes back, what waits waits as much less, and what rests rests as much less") {
+  EVERY_STORE;
+  f.person("john");
+  f.person("eve");
+  f.connect("john", "google", "john");
+  f.connect("eve", "google", "eve");
+  const auto waiting = f.place("A-1", "john", "Clean");
+  f.record(failure(f.claimOne(), Kind::retry, kNow + kMinute));
+  f.place("A-2", "eve", "Clean");
+  auto limited = failure(f.claimOne(), Kind::retry, kNow + kMinute);
+  limited.pauseUntil = kNow + kMinute;
+  f.record(limited);
+  const TimeMs now = kNow - kHour;
+  f.store->clockWentBack(now, kHour);
+  CHECK(f.delivery(waiting).dueAt == now + kMinute);
+  CHECK(f.claim(now + kMinute - 1).tasks.empty());
+  CHECK(f.claim(now + kMinute).tasks.size() == 2);
 }
 
 TEST_CASE("A claim says when the next delivery becomes due") {
@@ -217,6 +264,59 @@ TEST_CASE("An edit during an attempt is pushed after it, and the attempt's resul
   CHECK(second.providerEventId == "event-" + std::to_string(placed.id));
   CHECK(second.etag == "etag-1");
   CHECK(second.entry.title == "Second");
+}
+
+TEST_CASE("A task never has an older content than its revision's, also when that changes at the moment of the claim") {
+  EVERY_STORE;
+  f.person("john");
+  f.connect("john");
+  constexpr int kAppointments = 4, kRevisions = 400;
+  std::vector<std::string> ids;
+  for (int i = 0; i < kAppointments; ++i)
+    ids.push_back("A-" + std::to_string(i));
+  std::atomic<bool> ended = false, refused = false;
+  std::thread routing([&] {
+    for (int revision = 1; revision <= kRevisions && !refused; ++revision) {
+      RoutingWrite write;
+      for (auto& state : f.store->appointmentStates(ids)) {
+        PlacementRecord placement = state.placements.empty() ? PlacementRecord() : state.placements.front();
+        placement.appointmentId = state.appointment.id;
+        placement.personId = "john";
+        placement.present = true;
+        placement.revision = revision;
+        placement.entry.title = std::to_string(revision);
+        placement.entry.time = {false,           "2027-01-16T08:00:00", "2027-01-16T09:00:00",
+                                "Europe/London", kNow + kHour,          kNow + 2 * kHour};
+        placement.contentHash = contentHash(placement.entry);
+        state.appointment.endUtc = kNow + 2 * kHour;
+        state.appointment.snapshot = {{"id", state.appointment.id}};
+        write.appointments.push_back(std::move(state.appointment));
+        write.placements.push_back(std::move(placement));
+      }
+      refused = !f.store->applyRouting(write, kNow);
+    }
+    ended = true;
+  });
+  int older = 0, claims = 0;
+  std::int64_t last = 0;
+  for (bool more = true; more;) {
+    const bool final = ended;
+    const auto tasks = f.claim().tasks;
+    std::vector<DeliveryOutcome> outcomes;
+    for (const auto& task : tasks) {
+      older += std::stoll(task.entry.title) < task.revision ? 1 : 0;
+      last = std::max(last, task.revision);
+      ++claims;
+      outcomes.push_back(success(task));
+    }
+    f.store->recordOutcomes(outcomes);
+    more = !final || !tasks.empty();
+  }
+  routing.join();
+  CHECK_FALSE(refused);
+  INFO(claims << " claims");
+  CHECK(older == 0);
+  CHECK(last == kRevisions);
 }
 
 TEST_CASE("Content that the provider already has is not pushed again") {

@@ -210,14 +210,33 @@ TEST_CASE("Without a refresh token the end of the access token is the end of the
   CHECK(f.google.refreshes == 0);
 }
 
-TEST_CASE("A refused token is refreshed once; if the new one is refused too, the person has to reconnect") {
+TEST_CASE("When the third renewed token in a row is refused without ever having worked, the person has to reconnect") {
   Fixture f;
   const auto id = f.connect(f.google, f.john);
-  const auto renewed = tokenOf(f.node.tokens().refreshNow(id, ScriptedProvider::token("first"), {}));
-  CHECK(renewed == ScriptedProvider::token("renewed-1"));
-  CHECK(failureOf(f.node.tokens().refreshNow(id, renewed, {})).status == Status::reauthRequired);
-  CHECK(f.google.refreshes == 1);
+  std::string token = ScriptedProvider::token("first");
+  for (int renewal = 1; renewal <= AccessTokens::kUnprovenRenewals; ++renewal) {
+    token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
+    CHECK(token == ScriptedProvider::token("renewed-" + std::to_string(renewal)));
+    CHECK(f.record(id).state == "connected");
+  }
+  CHECK(failureOf(f.node.tokens().refreshNow(id, token, {})).status == Status::reauthRequired);
+  CHECK(f.google.refreshes == AccessTokens::kUnprovenRenewals);
   CHECK(f.record(id).state == "needs_reconnection");
+}
+
+TEST_CASE("A renewed token that ends before its first use says nothing against the grant, however often") {
+  Fixture f;
+  const auto id = f.connect(f.google, f.john);
+  f.google.onRefresh = [&](const auto&) {
+    return Outcome<Grant>(f.google.grant("brief-" + std::to_string(f.google.refreshes), "", 2'000));
+  };
+  std::string token = ScriptedProvider::token("first");
+  for (int renewal = 1; renewal <= 10; ++renewal) {
+    token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
+    CHECK(token == ScriptedProvider::token("brief-" + std::to_string(renewal)));
+    f.clock.advance(2'000); // in the queue
+  }
+  CHECK(f.record(id).state == "connected");
 }
 
 TEST_CASE("A token that worked for a while may be renewed after a refusal again") {
@@ -239,9 +258,11 @@ TEST_CASE("A renewed token that was accepted may be refused a moment later: it h
     f.node.tokens().accepted(id, token);
   }
   CHECK(f.record(id).state == "connected");
-  token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
-  f.node.tokens().accepted(id, "another token");
-  f.node.tokens().accepted(id + 1, token);
+  for (int renewal = 0; renewal < AccessTokens::kUnprovenRenewals; ++renewal) {
+    token = tokenOf(f.node.tokens().refreshNow(id, token, {}));
+    f.node.tokens().accepted(id, "another token");
+    f.node.tokens().accepted(id + 1, token);
+  }
   CHECK(failureOf(f.node.tokens().refreshNow(id, token, {})).status == Status::reauthRequired);
   CHECK(f.record(id).state == "needs_reconnection");
 }

@@ -18,11 +18,17 @@ using testing::TemporaryFolder;
 class TestClock final : public Clock {
  public:
   TimeMs now() const override { return now_; }
-  TimeMs monotonic() const override { return now_ - 1'000'000'000'000; }
+  TimeMs monotonic() const override { return now_ + setBack_ - 1'000'000'000'000; }
   void advance(TimeMs ms) { now_ += ms; }
+  /// The wall clock alone.
+  void setBack(TimeMs ms) {
+    setBack_ += ms;
+    now_ -= ms;
+  }
 
  private:
   std::atomic<TimeMs> now_{*parseRfc3339("2026-11-22T10:00:00Z")};
+  std::atomic<TimeMs> setBack_{0};
 };
 
 /// Keeps every line with all its fields.

@@ -288,10 +288,14 @@ TEST_CASE("A provider that refuses fresh tokens, too, ends as a connection that 
   const auto placement = f.place("A-1", f.john);
   f.start();
   REQUIRE(f.recorded(1));
+  CHECK(f.record(connection).state == "connected"); // those tokens may have ended too soon
+  CHECK(f.pushes.count() == 2);
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
   CHECK(f.record(connection).state == "needs_reconnection");
   CHECK(f.delivery(placement).state == "blocked");
-  CHECK(f.pushes.count() == 2);
-  CHECK(f.google.refreshes == 1);
+  CHECK(f.pushes.count() == 4);
+  CHECK(f.google.refreshes == 3);
 }
 
 TEST_CASE("No more pushes go to one mailbox at a time than the provider allows") {
@@ -550,6 +554,128 @@ TEST_CASE("A removal is believed at once when the write was confirmed in the end
     REQUIRE(f.recorded(status == Status::deadline ? 3 : 2));
     CHECK(f.delivery(entry).state == "removed");
   }
+}
+
+TEST_CASE("New content after a write that was given up is written again when that could not be carried out any more") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<int> slow{1};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return slow-- > 0 ? failing(Status::deadline) : Reply(PushReply{"e", "tag", "", ""});
+  });
+  const auto entry = f.place("A-1", f.john, "First");
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.place("A-1", f.john, "Second");
+  f.later(kSecond);
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(entry).state == "pending");
+  CHECK(f.delivery(entry).errorCode == "write_unconfirmed");
+  CHECK(f.delivery(entry).providerEventId == "e");
+  const TimeMs again = f.delivery(entry).dueAt - f.clock.now();
+  CHECK(again >= f.options.pushTimeout.count() - kSecond);
+  f.later(again);
+  REQUIRE(f.recorded(3));
+  CHECK(f.push(2).entry.title == "Second");
+  CHECK(f.push(2).providerEventId == "e");
+  CHECK(f.delivery(entry).state == "delivered");
+}
+
+TEST_CASE("What was taken over from another host is written again when that one's request cannot act any more") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<int> takenOver{1};
+  f.observed.changeClaim = [&](auto& claim) {
+    for (auto& task : claim.tasks)
+      task.takenOver = takenOver-- > 0;
+  };
+  const auto entry = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(entry).state == "pending");
+  CHECK(f.delivery(entry).errorCode == "write_unconfirmed");
+  f.later(f.options.pushTimeout.count());
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(entry).state == "delivered");
+  CHECK(f.pushes.count() == 2);
+}
+
+TEST_CASE("Two attempts at one entry, the older one ending last: what is wanted is said once more after both") {
+  Delivering f;
+  f.options.leaseMs = kMinute;
+  f.connect(f.google, f.john);
+  Gate gate;
+  f.script(f.google, [&](const PushRequest& request, const auto&) {
+    if (request.entry.title == "First")
+      gate.pass();
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  const auto entry = f.place("A-1", f.john, "First");
+  f.start();
+  REQUIRE(gate.entered.reaches(1));
+  const bool removal = GENERATE(false, true);
+  f.place("A-1", f.john, "Second", !removal);
+  f.later(kMinute); // its lease has run out
+  REQUIRE(f.recorded(1));
+  CHECK(f.delivery(entry).state == (removal ? "removed" : "delivered"));
+  gate.open();
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(entry).state == "pending");
+  f.later(f.options.pushTimeout.count());
+  REQUIRE(f.recorded(3));
+  CHECK(f.delivery(entry).state == (removal ? "removed" : "delivered"));
+  CHECK(f.push(2).operation == (removal ? PushRequest::Operation::remove : PushRequest::Operation::upsert));
+  CHECK(f.push(2).entry.title == f.push(1).entry.title);
+  CHECK(f.push(2).providerEventId == "e");
+  if (removal)
+    CHECK(f.push(2).idempotencyKey == f.push(0).idempotencyKey);
+}
+
+TEST_CASE("After a 429 nothing more of that mailbox is begun, although it is claimed already") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 4;
+  f.options.maxInFlight = 1; // the others wait for its thread
+  f.connect(f.google, f.john);
+  f.connect(f.google, f.sarah);
+  std::atomic<int> refusals{1};
+  f.script(f.google, [&](const PushRequest& request, const auto&) {
+    if (request.entry.title == "John's" && refusals-- > 0)
+      return failing(Status::rateLimited, std::chrono::milliseconds(5 * kSecond));
+    return Reply(PushReply{"e", "", "", ""});
+  });
+  for (int i = 0; i < 4; ++i)
+    f.place("A-" + std::to_string(i), f.john, "John's");
+  f.place("B-1", f.sarah, "Sarah's");
+  f.start();
+  REQUIRE(f.recorded(2)); // the refusal, and Sarah's
+  REQUIRE(f.idle("google"));
+  CHECK(f.pushes.count() == 2);
+  f.later(5 * kSecond);
+  REQUIRE(f.recorded(6));
+  CHECK(f.store->deliveries("delivered", 100).size() == 5);
+}
+
+TEST_CASE("When the clock is set back by an hour, what waits for its next attempt waits no longer for that") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::atomic<int> failures{1};
+  f.script(f.google, [&](const auto&, const auto&) {
+    return failures-- > 0 ? failing(Status::rateLimited, std::chrono::milliseconds(3 * kSecond))
+                          : Reply(PushReply{"e", "", "", ""});
+  });
+  const auto entry = f.place("A-1", f.john);
+  f.start();
+  REQUIRE(f.recorded(1));
+  f.look();
+  f.clock.setBack(kHour);
+  f.look();
+  CHECK(f.delivery(entry).dueAt == f.clock.now() + 3 * kSecond);
+  f.later(3 * kSecond - 1);
+  f.look();
+  CHECK(f.pushes.count() == 1);
+  f.later(1);
+  REQUIRE(f.recorded(2));
+  CHECK(f.delivery(entry).state == "delivered");
 }
 
 TEST_CASE("Outcomes that cannot be stored for a while hold back no later delivery and repeat no push") {

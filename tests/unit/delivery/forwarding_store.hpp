@@ -108,6 +108,8 @@ class ForwardingStore : public Store {
   }
   void recordOutcomes(std::span<const DeliveryOutcome> outcomes) override { return inner_.recordOutcomes(outcomes); }
   void releaseClaims(std::span<const DeliveryTask> tasks) override { return inner_.releaseClaims(tasks); }
+  void clockWentBack(TimeMs now, TimeMs step) override { inner_.clockWentBack(now, step); }
+  bool claimsHold() const override { return inner_.claimsHold(); }
   std::vector<DeliveryRecord> deliveriesOfPlacement(std::int64_t placementId) override {
     return inner_.deliveriesOfPlacement(placementId);
   }

@@ -39,11 +39,13 @@ TEST_CASE("Whatever happens in whatever order, a row stays legal and ends where 
       bool wanted;
       std::int64_t revision;
       std::string hash;
+      int generation;
     };
     std::optional<Attempt> attempt;
-    const auto touched = [&] { return row.untriedIn == 1 && !attempt ? Touched::no : Touched::maybe; };
+    std::vector<Attempt> lost; // still going on, but their claims are somebody else's
+    const auto touched = [&] { return row.untriedIn == 1 && !attempt && lost.empty() ? Touched::no : Touched::maybe; };
     const auto begin = [&] {
-      attempt = Attempt{row.wanted, row.wantedRevision, content.contentHash};
+      attempt = Attempt{row.wanted, row.wantedRevision, content.contentHash, row.generation};
       if (chance(4) != 0) { // reaches the provider
         atProvider = attempt->wanted;
         hashAtProvider = attempt->hash;
@@ -65,8 +67,29 @@ TEST_CASE("Whatever happens in whatever order, a row stays legal and ends where 
       applyOutcome(row, outcome, reach);
       attempt.reset();
     };
-    for (int step = 0; step < 20; ++step, now += 5) {
-      switch (chance(8)) {
+    const auto finishLate = [&] {
+      const Attempt late = lost.back();
+      lost.pop_back();
+      atProvider = late.wanted;
+      hashAtProvider = late.hash;
+      DeliveryOutcome outcome;
+      outcome.kind = chance(2) == 0 ? Kind::retry : late.wanted ? Kind::delivered : Kind::removed;
+      outcome.wanted = late.wanted;
+      outcome.revision = late.revision;
+      outcome.generation = late.generation;
+      outcome.contentHash = late.hash;
+      outcome.at = now;
+      outcome.settledAt = now + 7;
+      if (late.wanted && outcome.kind == Kind::delivered)
+        outcome.providerEventId = "event";
+      if (!applyLateOutcome(row, outcome, reach))
+        return;
+      if (attempt)
+        lost.push_back(*attempt);
+      attempt.reset();
+    };
+    for (int step = 0; step < 25; ++step, now += 5) {
+      switch (chance(10)) {
       case 0:
       case 1:
         content.present = chance(3) != 0;
@@ -107,6 +130,16 @@ TEST_CASE("Whatever happens in whatever order, a row stays legal and ends where 
           }
         }
         break;
+      case 8:
+        if (attempt) {
+          lost.push_back(*attempt);
+          attempt.reset();
+        }
+        break;
+      case 9:
+        if (!lost.empty())
+          finishLate();
+        break;
       default:
         if (reach != Reach::open) {
           const bool forgotten = reach != Reach::waiting;
@@ -118,6 +151,13 @@ TEST_CASE("Whatever happens in whatever order, a row stays legal and ends where 
       REQUIRE(legal(row));
     }
     // Then the world heals.
+    while (!lost.empty() || (attempt && !row.dueAt)) {
+      if (lost.empty())
+        finish(attempt->wanted ? Kind::delivered : Kind::removed);
+      else
+        finishLate();
+      REQUIRE(legal(row));
+    }
     if (reach != Reach::open)
       reconnect(row, content, reach != Reach::waiting, touched(), now);
     reach = Reach::open;
@@ -125,7 +165,7 @@ TEST_CASE("Whatever happens in whatever order, a row stays legal and ends where 
       retryNow(row, reach, now);
     for (int i = 0; i < 5 && (attempt || row.dueAt); ++i, now += 5000) {
       if (!attempt)
-        attempt = Attempt{row.wanted, row.wantedRevision, content.contentHash};
+        attempt = Attempt{row.wanted, row.wantedRevision, content.contentHash, row.generation};
       finish(attempt->wanted ? Kind::delivered : Kind::removed);
       REQUIRE(legal(row));
     }

@@ -136,6 +136,11 @@ SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at
   location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
   placements WHERE appointment_id = $2 AND person_id = $3 AND kind = $1
 
+-- name: placements_some
+SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title, description,
+  location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
+  placements WHERE id = ANY ($1::bigint[])
+
 -- name: placements_of_person
 SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title, description,
   location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility, status, url, event_id FROM
@@ -376,6 +381,16 @@ FROM deliveries d JOIN connections c ON c.id = d.connection_id
 WHERE (d.state IN ('failed', 'blocked') OR (d.due_at IS NOT NULL AND d.due_at > $2)) AND ($1 = '' OR c.person_id = $1)
 ORDER BY d.placement_id, d.connection_id FOR UPDATE OF d
 
+-- name: deliveries_sooner
+-- Answers with their connections.
+WITH sooner AS (UPDATE deliveries SET due_at = greatest(due_at - $2::bigint, $1::bigint) WHERE due_at > $1
+  RETURNING connection_id)
+SELECT DISTINCT connection_id FROM sooner
+
+-- name: connections_sooner
+UPDATE connections SET paused_until = greatest(paused_until - $2::bigint, $1::bigint) WHERE paused_until > $1
+RETURNING id
+
 -- name: deliveries_heads
 -- Each connection's first due time, found by hopping through the index from one connection to the next.
 WITH RECURSIVE heads AS (
@@ -417,8 +432,9 @@ UPDATE mailboxes SET run = 0 WHERE connection_id = ANY ($1::bigint[]) AND run = 
 
 -- name: deliveries_lease
 -- A run that is about to be taken for dead claims nothing any more: what it holds may be somebody else's soon.
+-- The placement is as it was when the statement began: one that changed at that moment is read again (placements_some).
 WITH chosen AS MATERIALIZED (
-  SELECT d.placement_id, d.connection_id
+  SELECT d.placement_id, d.connection_id, d.lease_run <> 0 AS taken_over
   FROM unnest($1::bigint[], $2::bigint[]) AS n (placement_id, connection_id)
     JOIN deliveries d ON d.placement_id = n.placement_id AND d.connection_id = n.connection_id
   WHERE d.due_at IS NOT NULL
@@ -432,7 +448,7 @@ UPDATE deliveries d SET lease_run = $3, fence = nextval('fences'), untried = FAL
 FROM chosen n JOIN placements p ON p.id = n.placement_id
 WHERE d.placement_id = n.placement_id AND d.connection_id = n.connection_id
 RETURNING d.placement_id, d.connection_id, d.fence, d.wanted, d.wanted_revision, d.provider_event_id, d.etag,
-  d.applied_hash, d.attempts, d.first_failure_at, d.generation,
+  d.applied_hash, d.attempts, d.first_failure_at, d.generation, n.taken_over,
   p.id, p.kind, p.appointment_id, p.person_id, p.present, p.route, p.revision, p.decided_at, p.content_hash,
   p.title, p.description, p.location, p.all_day, p.starts, p.ends, p.timezone, p.start_utc, p.end_utc, p.reminders,
   p.show_as, p.visibility, p.status, p.url, p.event_id
@@ -450,12 +466,12 @@ FROM unnest($1::bigint[], $2::bigint[]) AS n (placement_id, connection_id)
 WHERE d.placement_id = n.placement_id AND d.connection_id = n.connection_id AND d.lease_run = $3
 
 -- name: deliveries_attempted
--- The rows whose claim is still the one with that fence.
-SELECT d.placement_id, d.connection_id, d.state, d.wanted, d.wanted_revision, d.applied_revision, d.applied_hash,
+-- The rows, and whether their claim is still the one with that fence.
+SELECT d.placement_id, d.connection_id, d.fence = n.fence, d.state, d.wanted, d.wanted_revision, d.applied_revision, d.applied_hash,
   d.provider_event_id, d.etag, d.attempts, d.first_failure_at, d.due_at, d.delivered_at, d.generation, d.untried,
   d.error_code, d.error_message, d.tries
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS n (placement_id, connection_id, fence)
-  JOIN deliveries d ON d.placement_id = n.placement_id AND d.connection_id = n.connection_id AND d.fence = n.fence
+  JOIN deliveries d ON d.placement_id = n.placement_id AND d.connection_id = n.connection_id
 ORDER BY d.placement_id, d.connection_id FOR UPDATE OF d
 
 -- name: deliveries_counts

@@ -294,6 +294,15 @@ UPDATE deliveries SET state = ?3, wanted = ?4, wanted_revision = ?5, applied_rev
   tries = ?18
 WHERE placement_id = ?1 AND connection_id = ?2
 
+-- name: connections_that_wait
+SELECT DISTINCT connection_id FROM deliveries INDEXED BY deliveries_due WHERE due_at > ?1
+
+-- name: deliveries_sooner
+UPDATE deliveries SET due_at = max(due_at - ?2, ?1) WHERE due_at > ?1
+
+-- name: connections_sooner
+UPDATE connections SET paused_until = max(paused_until - ?2, ?1) WHERE paused_until > ?1
+
 -- name: deliveries_drop
 DELETE FROM deliveries WHERE placement_id = ?1 AND connection_id = ?2
 
