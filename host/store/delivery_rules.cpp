@@ -208,10 +208,11 @@ void applyOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach)
 }
 
 bool applyLateOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach reach) {
-  using Kind = DeliveryOutcome::Kind;
-  const bool nothingDone = outcome.kind == Kind::failed || (!row.wanted && !outcome.wanted);
+  const DeliveryRow before = row;
+  row.untriedIn = 0;
+  const bool nothingDone = outcome.kind == DeliveryOutcome::Kind::failed || (!row.wanted && !outcome.wanted);
   if (nothingDone || row.state == "failed" || row.state == "blocked")
-    return false;
+    return row != before;
   if (row.state == "removed")
     row.generation = std::min(row.generation, outcome.generation); // the entry that may be there has that name
   if (outcome.wanted && !outcome.providerEventId.empty() && outcome.providerEventId != row.providerEventId) {
@@ -219,7 +220,6 @@ bool applyLateOutcome(DeliveryRow& row, const DeliveryOutcome& outcome, Reach re
     row.providerEventId = row.providerEventId.empty() ? outcome.providerEventId : "";
     row.etag.clear();
   }
-  row.untriedIn = 0;
   work(row, reach, std::max(outcome.settledAt, row.dueAt.value_or(0)));
   return true;
 }
