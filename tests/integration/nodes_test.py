@@ -18,7 +18,7 @@ os.environ["CALBRIDGE_TEST_STORE"] = "postgresql"
 
 from harness import Client, Host, Installation, InstallationTest, eventually, free_port, main  # noqa: E402
 
-ROUNDS = int(os.environ.get("CALBRIDGE_TEST_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("CALBRIDGE_TEST_ROUNDS", "3"))
 SEED = int(os.environ.get("CALBRIDGE_TEST_SEED", str(random.randrange(1 << 32))))
 CUSTOMERS = [f"customer-{n}" for n in range(6)]
 TIMEOUT = 4  # seconds of silence after which a host loses its work
