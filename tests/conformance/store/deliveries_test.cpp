@@ -289,7 +289,7 @@ TEST_CASE("A task never has an older content than its revision's, also when that
                                 "Europe/London", kNow + kHour,          kNow + 2 * kHour};
         placement.contentHash = contentHash(placement.entry);
         state.appointment.endUtc = kNow + 2 * kHour;
-        state.appointment.snapshot = {{"id", state.appointment.id}};
+        state.appointment.snapshot = R"({"id":")" + state.appointment.id + R"("})";
         write.appointments.push_back(std::move(state.appointment));
         write.placements.push_back(std::move(placement));
       }
