@@ -4,12 +4,17 @@
 #include <algorithm>
 #include <map>
 #include <queue>
+#include <utility>
 
 namespace calbridge::store::postgresql {
 namespace {
 
 constexpr std::size_t kConnectionsAtOnce = 64; ///< looked up in one statement
 constexpr TimeMs kElsewhereMs = 1000;          ///< then another node's mailbox is looked at again
+/// For so long a node leaves mailboxes that are more than its share to the others: claims on them end, they are given
+/// back, and the others look again.
+constexpr TimeMs kOfferMs = 4000;
+constexpr TimeMs kBetweenOffersMs = 10'000;
 
 TimeMs monotonicMs() {
   return SystemClock().monotonic();
@@ -61,6 +66,8 @@ class PostgresqlStore::Choice {
   }
   /// Due work was left behind for `limit`.
   bool leftBehind() const { return leftBehind_; }
+  /// Due work was left behind because this node has enough to do.
+  bool busy() const { return leftBehind_ || !full_.empty(); }
 
  private:
   using DueRow = std::pair<TimeMs, std::int64_t>; // due, placement
@@ -82,6 +89,8 @@ class PostgresqlStore::Choice {
     const std::size_t most = std::clamp<std::size_t>(limit_, 8, kConnectionsAtOnce);
     for (; next_ < due_.heads.size() && wanted.size() < most; ++next_) {
       const auto& head = due_.heads[next_];
+      if (store_.offered_.contains(head.connectionId))
+        continue; // looked at again every second
       if (!full_.contains(head.provider) || store_.held_.on(head.connectionId) > 0)
         wanted.push_back({head.connectionId, {INT64_MIN, 0}});
     }
@@ -183,6 +192,7 @@ Store::Claim PostgresqlStore::claimDeliveries(TimeMs now, std::size_t limit, Tim
   const auto chosen = choice.choose();
   if (!chosen.empty())
     claim.tasks = lease(chosen, now, leaseMs);
+  busy_ = busy_ || choice.busy();
   const auto expect = [&](std::optional<TimeMs> at) {
     if (at)
       claim.nextDue = std::min(claim.nextDue.value_or(*at), std::max(*at, now));
@@ -317,18 +327,39 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
   return tasks;
 }
 
-/// Mailboxes without claims are nobody's after a moment, so that idle nodes can help. Alone, there is nobody to help.
-void PostgresqlStore::giveMailboxesBack() {
-  if (alone_)
+/// Leaves mailboxes to others that have room while this node has more to do than it can: the claims on a mailbox follow
+/// each other without a gap then, so that by itself none would ever be given back. Under claimMutex_.
+void PostgresqlStore::offerSurplus(std::size_t alive, std::size_t inUse) {
+  const TimeMs now = monotonicMs();
+  std::erase_if(offered_, [now](const auto& offer) { return offer.second <= now; });
+  const std::size_t share = (inUse + alive - 1) / alive;
+  if (!std::exchange(busy_, false) || now < noOfferBefore_ || mailboxes_.size() <= share + share / 8)
     return;
+  noOfferBefore_ = now + kBetweenOffersMs;
+  std::size_t surplus = mailboxes_.size() - share;
+  for (const auto& [id, at] : mailboxes_) {
+    if (surplus-- == 0)
+      break;
+    offered_.emplace(id, now + kOfferMs);
+  }
+}
+
+/// Mailboxes without claims are nobody's after a moment, and those on offer at once, so that nodes with room can help.
+/// Alone, there is nobody to help.
+void PostgresqlStore::shareMailboxes(std::size_t alive, std::size_t inUse) {
   const std::unique_lock lock(claimMutex_, std::try_to_lock);
   if (!lock)
     return;
+  if (alone_) {
+    offered_.clear();
+    return;
+  }
+  offerSurplus(alive, inUse);
   const TimeMs before = monotonicMs() - kElsewhereMs;
   Array idle = Array::integers();
   std::vector<std::int64_t> ids;
   for (const auto& [id, at] : mailboxes_)
-    if (at < before && held_.on(id) == 0) {
+    if ((at < before || offered_.contains(id)) && held_.on(id) == 0) {
       idle.add(id);
       ids.push_back(id);
     }

@@ -31,10 +31,10 @@ PostgresqlStore::~PostgresqlStore() {
 void PostgresqlStore::lookAround() {
   std::vector<Due> heads;
   bool orphaned = false;
-  std::size_t alive = 0;
+  std::size_t alive = 0, inUse = 0;
   sessions_.read([&](Session& s) {
     heads.clear();
-    alive = 0;
+    alive = inUse = 0;
     s.each("deliveries_heads", [&](Row& row) {
       const std::int64_t connectionId = row.integer();
       const TimeMs at = row.integer();
@@ -43,6 +43,8 @@ void PostgresqlStore::lookAround() {
     s.one(
         "events_orphaned", [&](Row& row) { orphaned = row.flag(); }, run());
     s.each("nodes_alive", [&](Row&) { ++alive; });
+    if (alive > 1)
+      s.one("mailboxes_in_use", [&](Row& row) { inUse = static_cast<std::size_t>(row.integer()); });
   });
   alone_ = alive < 2;
   const TimeMs now = SystemClock().now();
@@ -59,7 +61,7 @@ void PostgresqlStore::lookAround() {
     if (eventsWaiting_)
       eventsWaiting_();
   }
-  giveMailboxesBack();
+  shareMailboxes(alive, inUse);
 }
 
 void PostgresqlStore::change(Durability durability, const std::function<void(Session&, Dues&)>& work) {

@@ -135,7 +135,8 @@ class PostgresqlStore final : public Store {
   /// The time by which leases run, if it is not the server's own.
   std::optional<TimeMs> leaseTime(TimeMs now) const;
   void lookAround();
-  void giveMailboxesBack();
+  void shareMailboxes(std::size_t alive, std::size_t inUse);
+  void offerSurplus(std::size_t alive, std::size_t inUse);
 
   const OpenOptions options_;
   Sessions sessions_;
@@ -147,6 +148,9 @@ class PostgresqlStore final : public Store {
   std::mutex claimMutex_;                              ///< one claim at a time
   std::unordered_map<std::int64_t, TimeMs> mailboxes_; ///< ours, with the time of the last claim (monotonic ms)
   std::int64_t mailboxRun_ = 0;                        ///< the run that has them
+  std::unordered_map<std::int64_t, TimeMs> offered_;   ///< left to other nodes until then (monotonic ms)
+  TimeMs noOfferBefore_ = 0;                           ///< monotonic ms
+  bool busy_ = false;                                  ///< due work was left behind since the last look around
   std::vector<Key> doubtful_;                          ///< claims whose commit was not heard of
   std::atomic<bool> alone_{true};                      ///< no other node is alive
   std::atomic<std::int64_t> refusedOutcomes_{0};

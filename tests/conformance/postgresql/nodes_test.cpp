@@ -85,6 +85,50 @@ TEST_CASE("A connection is worked on by one host at a time, and by another when 
   CHECK(rest.size() == 2);
 }
 
+TEST_CASE("A host that has more mailboxes than it can serve leaves some to another that comes") {
+  const auto url = freshUrl();
+  const auto one = openNode(url, "one");
+  const int mailboxes = 6;
+  for (int person = 0; person < mailboxes; ++person)
+    connectPerson(*one, "person-" + std::to_string(person));
+  int made = 0;
+  const auto more = [&] {
+    for (int person = 0; person < mailboxes; ++person)
+      place(*one, "A-" + std::to_string(made++), "person-" + std::to_string(person));
+  };
+  const auto oneOfEach = [](Store& store, std::size_t limit) {
+    std::set<std::int64_t> chosen;
+    return store
+        .claimDeliveries(kNow, limit, 60'000,
+                         [&](std::int64_t connection, const std::string&) { return chosen.insert(connection).second; })
+        .tasks;
+  };
+  for (int i = 0; i < 3; ++i)
+    more();
+  std::set<std::int64_t> ofOne;
+  std::vector<DeliveryTask> underWay = oneOfEach(*one, mailboxes);
+  for (const auto& task : underWay)
+    ofOne.insert(task.connectionId);
+  REQUIRE(ofOne.size() == mailboxes);
+
+  // The first is never without a claim on any of them, and always leaves something behind.
+  const auto two = openNode(url, "two");
+  std::set<std::int64_t> ofTwo;
+  CHECK(eventually([&] {
+    more();
+    for (const auto& task : underWay) {
+      const auto outcome = delivered(task);
+      one->recordOutcomes({&outcome, 1});
+    }
+    underWay = oneOfEach(*one, mailboxes);
+    for (const auto& task : oneOfEach(*two, 2))
+      ofTwo.insert(task.connectionId);
+    return !ofTwo.empty();
+  }));
+  for (const auto& task : underWay)
+    CHECK_FALSE(ofTwo.contains(task.connectionId));
+}
+
 TEST_CASE("Hosts that claim at the same time never get the same delivery or the same mailbox") {
   const auto url = freshUrl();
   std::vector<std::unique_ptr<Store>> nodes;

@@ -427,6 +427,10 @@ WHERE m.run IN (0, excluded.run)
   OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.run = m.run AND n.alive_until > clock_timestamp())
 RETURNING m.connection_id
 
+-- name: mailboxes_in_use
+SELECT count(*) FROM mailboxes m
+  WHERE EXISTS (SELECT 1 FROM nodes n WHERE n.run = m.run AND n.alive_until > clock_timestamp())
+
 -- name: mailboxes_give_back
 UPDATE mailboxes SET run = 0 WHERE connection_id = ANY ($1::bigint[]) AND run = $2
 
