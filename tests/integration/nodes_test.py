@@ -99,6 +99,7 @@ class Nodes(InstallationTest):
                     with lock:
                         acknowledged.setdefault(appointment, []).append(version)
                         events.append(event["id"])
+                    stop.wait(0.03)  # every receipt is read in the end
                 else:
                     stop.wait(0.2)
 
