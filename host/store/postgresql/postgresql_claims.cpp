@@ -83,14 +83,20 @@ class PostgresqlStore::Choice {
     DueRow after{INT64_MIN, 0};
   };
 
+  /// Left to other nodes for now. The offer ends by itself: whoever should strike it off may not get the lock.
+  bool onOffer(std::int64_t connectionId) const {
+    const auto offer = store_.offered_.find(connectionId);
+    return offer != store_.offered_.end() && offer->second > ticks_;
+  }
+
   /// Looks up the next group of connections.
   void letIn() {
     std::vector<Want> wanted;
     const std::size_t most = std::clamp<std::size_t>(limit_, 8, kConnectionsAtOnce);
     for (; next_ < due_.heads.size() && wanted.size() < most; ++next_) {
       const auto& head = due_.heads[next_];
-      if (store_.offered_.contains(head.connectionId))
-        continue; // looked at again every second
+      if (onOffer(head.connectionId))
+        continue;
       if (!full_.contains(head.provider) || store_.held_.on(head.connectionId) > 0)
         wanted.push_back({head.connectionId, {INT64_MIN, 0}});
     }
@@ -169,6 +175,7 @@ class PostgresqlStore::Choice {
 
   PostgresqlStore& store_;
   const TimeMs now_;
+  const TimeMs ticks_ = monotonicMs();
   const std::size_t limit_;
   const Room& room_;
   const DueBook::Due due_;
