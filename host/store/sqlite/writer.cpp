@@ -14,7 +14,7 @@ namespace calbridge::store::sqlite {
 namespace {
 
 constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
-constexpr int kTurnsBetweenLooks = 16; ///< at the log file's size
+constexpr int kTurnsBetweenLooks = 16;               ///< at the log file's size
 /// Pages of 4 KiB in the log at which it is time for a checkpoint: when nobody waits, or in any case.
 constexpr int kCheckpointWhenIdle = 2000;
 constexpr int kCheckpointAnyway = 6000;

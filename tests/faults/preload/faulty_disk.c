@@ -1,7 +1,7 @@
 // A disk that fails on command, below one program: preloaded into the host, it stands between SQLite and the kernel.
 //
-// CALBRIDGE_FAULTY_DISK names a file of 64-bit numbers (enum Control) that the test shares with it, CALBRIDGE_FAULTY_FILES
-// the beginning of the paths that lie on that disk. Everything else passes through.
+// CALBRIDGE_FAULTY_DISK names a file of 64-bit numbers (enum Control) that the test shares with it,
+// CALBRIDGE_FAULTY_FILES the beginning of the paths that lie on that disk. Everything else passes through.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ enum Control {
   kTorn,       // a write that is killed has written its first half
   kWriteError, // errno of every write; 0: none
   kSyncError,
-  kOpenError, // errno of every opening for writing
+  kOpenError,  // errno of every opening for writing
   kKeepSynced, // what is synced is copied to a twin of the file: what would survive a power failure
   kWrites,     // counted
   kSyncs,
@@ -161,7 +161,8 @@ static int synced(const char* name, int fd) {
     pause();
   }
   if (control[kSyncError]) {
-    writtenTo(path)->count = 0; // the kernel takes these pages for clean now: they are never written, unless changed again
+    writtenTo(path)->count =
+        0; // the kernel takes these pages for clean now: they are never written, unless changed again
     errno = (int)control[kSyncError];
     return -1;
   }

@@ -1,8 +1,8 @@
 // A wall clock that steps on command, below one program; monotonic time goes on as it does.
 //
-// CALBRIDGE_STEPPED_CLOCK names a file with one 64-bit number that the test shares with it: by how many milliseconds the
-// wall clock is wrong. Waits until an instant of the wall clock (pthread_cond_timedwait) are kept as the kernel would keep
-// them: a step forward ends them, a step back prolongs them.
+// CALBRIDGE_STEPPED_CLOCK names a file with one 64-bit number that the test shares with it: by how many milliseconds
+// the wall clock is wrong. Waits until an instant of the wall clock (pthread_cond_timedwait) are kept as the kernel
+// would keep them: a step forward ends them, a step back prolongs them.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
