@@ -16,6 +16,9 @@ constexpr auto kIdleTime = std::chrono::seconds(10);
 constexpr double kRate = 20000;
 /// How fast the memory of the fastest push fades, per push.
 constexpr double kFade = 0.02;
+/// And how far at most: a single push that stalls says nothing about the provider, and must not start dozens of
+/// threads.
+constexpr double kGrowth = 1.1;
 
 } // namespace
 
@@ -98,7 +101,8 @@ void WorkerPool::run() {
     work_(next.task);
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
     lock.lock();
-    fastestMs_ = fastestMs_ < 0 || ms < fastestMs_ ? ms : fastestMs_ + (ms - fastestMs_) * kFade;
+    fastestMs_ =
+        fastestMs_ < 0 || ms < fastestMs_ ? ms : std::min(fastestMs_ + (ms - fastestMs_) * kFade, fastestMs_ * kGrowth);
     ++idle_;
     if (queue_.empty() && idle_ > target())
       break; // the slow time is over: a few tasks a second must not keep all of its threads, taking turns, alive
