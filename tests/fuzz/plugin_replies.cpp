@@ -194,18 +194,16 @@ void tryHttp(std::string_view head) {
 } // namespace
 
 void run(std::string_view input) {
-  const std::size_t end = std::min(input.find('\n'), input.size());
-  const std::string_view line = input.substr(0, end);
-  const std::string_view body = input.substr(std::min(end + 1, input.size()));
-  const std::size_t blank = std::min(line.find(' '), line.size());
-  const std::string_view operation = line.substr(0, blank);
+  const std::string_view line = input.substr(0, input.find('\n'));
+  const std::string_view body = input.substr(std::min(line.size() + 1, input.size()));
+  const std::string_view operation = line.substr(0, line.find(' '));
   if (operation == "manifest") {
     tryManifest(body);
   } else if (operation == "http") {
     tryHttp(body);
   } else {
     int status = 0;
-    const std::string_view number = line.substr(std::min(blank + 1, line.size()));
+    const std::string_view number = line.substr(std::min(operation.size() + 1, line.size()));
     std::from_chars(number.data(), number.data() + number.size(), status);
     tryOperation(operation, {plugins::statusFrom(status), std::string(body)});
   }
