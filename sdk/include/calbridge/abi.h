@@ -11,11 +11,12 @@
  * treats what lies beyond it as NULL. Unknown JSON fields are ignored by both sides. JSON documents are UTF-8, at most
  * CALBRIDGE_JSON_MAX_BYTES long and CALBRIDGE_JSON_MAX_DEPTH deep; both sides refuse more while parsing.
  *
- * Thread tags:
- *   [instance]  called by the host; for one instance never twice at the same time, unless the manifest says
- * "concurrent". Different calls may come from different threads. [in-call]   called by the plugin, between the start of
- * an operation and its return, with that operation's own `call`; for one call by one thread at a time. [any] called
- * from any thread at any time.
+ * Thread tags, in front of every function:
+ * - [instance] is called by the host; for one instance never twice at the same time, unless the manifest says
+ *   "concurrent". Different calls may come from different threads.
+ * - [in-call] is called by the plugin, between the start of an operation and its return, with that operation's own
+ *   `call`; for one call by one thread at a time.
+ * - [any] is called from any thread at any time.
  */
 #ifndef CALBRIDGE_ABI_H
 #define CALBRIDGE_ABI_H

@@ -1,0 +1,178 @@
+#pragma once
+#include "calbridge/json_scanner.hpp"
+
+/// The requests that a plugin gets and the replies that it gives, as structs over the JSON of the boundary. Strings
+/// that may be absent are empty then. Unknown fields are ignored.
+namespace calbridge::sdk {
+
+/// What `create` gives: the application's own credentials and the provider's settings, already valid against the
+/// manifest's schema.
+struct Settings {
+  std::string clientId;
+  std::string clientSecret;
+  Json values = Json::object();
+
+  /// A string setting, or `fallback` when it is absent.
+  std::string text(const char* key, const std::string& fallback = {}) const { return values.value(key, fallback); }
+};
+
+struct ConnectRequest {
+  std::string redirectUri;
+  std::string state;
+  std::string codeChallenge;       ///< RFC 7636
+  std::string codeChallengeMethod; ///< "S256"
+  std::string loginHint;
+};
+struct ConnectReply {
+  std::string authorizationUrl;
+};
+
+struct ExchangeRequest {
+  std::string redirectUri;
+  std::string code;
+  std::string codeVerifier;
+};
+struct RefreshRequest {
+  std::string refreshToken;
+};
+struct RevokeRequest {
+  std::string accessToken;
+  std::string refreshToken;
+};
+/// Who the person is at the provider.
+struct Account {
+  std::string id;    ///< stable
+  std::string label; ///< usually an e-mail address
+};
+struct Grant {
+  std::string accessToken;
+  std::string refreshToken;              ///< empty: none was given, the old one stays
+  std::optional<std::int64_t> expiresIn; ///< seconds
+  std::string scope;                     ///< as granted
+  Account account;                       ///< exchange only
+};
+
+struct Entry {
+  std::string title;
+  std::string description; ///< plain text
+  std::string location;
+  bool allDay = false;
+  std::string start;    ///< "2026-12-01T09:00:00" wall clock in `timezone`; all-day: "2026-12-01"
+  std::string end;      ///< exclusive
+  std::string timezone; ///< IANA
+  std::string startUtc; ///< "2026-12-01T09:00:00Z"
+  std::string endUtc;
+  std::vector<int> reminders; ///< minutes before the start, ascending
+  std::string showAs;         ///< busy | free
+  std::string visibility;     ///< default | public | private | confidential
+  std::string status;         ///< confirmed | tentative | cancelled
+  std::string url;
+};
+struct PushRequest {
+  enum class Operation { upsert, remove };
+  Operation operation = Operation::upsert;
+  std::string accessToken;
+  std::string uid;            ///< stable for this placement and connection: [a-z0-9-], at most 64
+  std::string idempotencyKey; ///< UUID; the same for all tries of one creation, new after a confirmed removal
+  std::string providerEventId;
+  std::string etag;
+  std::int64_t sequence = 0;
+  std::string stamp; ///< RFC 3339, UTC
+  std::int64_t attempt =
+      1;                 ///< counts the tries of this push, 1 for the first; more means: an earlier one may have worked
+  bool hasEntry = false; ///< always for upsert; for remove when it is known what was there
+  Entry entry;
+};
+struct PushReply {
+  std::string providerEventId;
+  std::string etag;
+  std::string link;
+  std::string rendering; ///< feed providers: the finished piece
+};
+
+struct FeedRequest {
+  std::string name;
+  std::vector<std::string> timezones;
+};
+/// A feed is head + the stored renderings + tail.
+struct FeedFrame {
+  std::string head;
+  std::string tail;
+};
+struct Nothing {};
+
+/// Takes typed fields out of a JSON object (moving strings, not copying). Throws Problem(invalidRequest) naming the
+/// field.
+class Fields {
+ public:
+  /// Borrows `json`; `at` is the JSON pointer of that object.
+  explicit Fields(Json& json, std::string at = {}) : json_(json), at_(std::move(at)) {
+    if (!json_.is_object()) {
+      throw Problem(Status::invalidRequest, "request" + at_ + " must be a JSON object");
+    }
+  }
+  std::string required(const char* key) {
+    Json* value = find(key);
+    return value != nullptr ? string(key, *value) : throw wrong(key, "is missing");
+  }
+  std::string optional(const char* key) {
+    Json* value = find(key);
+    return value != nullptr ? string(key, *value) : std::string();
+  }
+  std::int64_t integer(const char* key, std::int64_t fallback) {
+    Json* value = find(key);
+    if (value != nullptr && !value->is_number_integer()) {
+      throw wrong(key, "must be an integer");
+    }
+    return value != nullptr ? value->get<std::int64_t>() : fallback;
+  }
+  bool flag(const char* key) {
+    Json* value = find(key);
+    if (value != nullptr && !value->is_boolean()) {
+      throw wrong(key, "must be true or false");
+    }
+    return value != nullptr && value->get<bool>();
+  }
+  /// Null when absent.
+  Json* find(const char* key) {
+    const auto found = json_.find(key);
+    return found == json_.end() || found->is_null() ? nullptr : &*found;
+  }
+  Problem wrong(const char* key, const char* what) const {
+    return Problem(Status::invalidRequest, "request" + at_ + "/" + key + " " + what);
+  }
+
+ private:
+  std::string string(const char* key, Json& value) const {
+    auto* text = value.get_ptr<std::string*>();
+    return text != nullptr ? std::move(*text) : throw wrong(key, "must be a string");
+  }
+  Json& json_;
+  std::string at_;
+};
+
+void read(Json& json, Settings& to);
+void read(Json& json, ConnectRequest& to);
+void read(Json& json, ExchangeRequest& to);
+void read(Json& json, RefreshRequest& to);
+void read(Json& json, RevokeRequest& to);
+void read(Json& json, PushRequest& to);
+void read(Json& json, FeedRequest& to);
+
+/// Fills `to` from the usual form of a request, without a document. False, with `to` in any state, when it has to be
+/// parsed: the same request then gives the same values, or the reason why it is wrong.
+template <typename Request>
+bool scan(std::string_view, Request&) {
+  return false;
+}
+bool scan(std::string_view text, PushRequest& to); ///< the one request that is made for every delivery
+std::string write(const ConnectReply& reply);
+std::string write(const Grant& reply);
+std::string write(const PushReply& reply);
+std::string write(const FeedFrame& reply);
+std::string write(const Nothing& reply);
+std::string write(const Problem& problem);
+
+} // namespace calbridge::sdk
+
+#include "calbridge/messages.ipp"
