@@ -37,6 +37,23 @@ bool Connection::enter(Stage stage) {
   return true;
 }
 
+/// Moves on while a request is read. What has arrived of a late one is still read: the client may have been in time,
+/// and this thread not.
+bool Connection::readOn(Stage stage) {
+  return enter(stage) || this->stage() == Stage::late;
+}
+
+/// The request is whole and becomes ours to answer, also when that was noticed too late.
+bool Connection::begin() {
+  if (enter(Stage::handling))
+    return true;
+  std::uint64_t seen = mark_.load(std::memory_order_acquire);
+  inputClosed_ = stageOf(seen) == Stage::late &&
+                 mark_.compare_exchange_strong(seen, markOf(Stage::handling, context_.clock.monotonic()),
+                                               std::memory_order_acq_rel);
+  return inputClosed_;
+}
+
 bool Connection::claim(std::uint64_t expected, Stage stage) {
   return mark_.compare_exchange_strong(expected, markOf(stage, sinceOf(expected)), std::memory_order_acq_rel);
 }
@@ -165,10 +182,10 @@ bool Connection::readRequest() {
     auto now = reader_.filled(static_cast<std::size_t>(got));
     if (now == RequestReader::State::needHead && !timing) {
       timing = true;
-      if (!enter(Stage::head))
+      if (!readOn(Stage::head))
         return false;
     } else if (now == RequestReader::State::needBody && before == RequestReader::State::needHead) {
-      if (!enter(Stage::body))
+      if (!readOn(Stage::body))
         return false;
     }
   }
@@ -177,7 +194,7 @@ bool Connection::readRequest() {
   auto number = std::to_chars(id + end, id + sizeof id, context_.requests.fetch_add(1, std::memory_order_relaxed) + 1);
   request_.requestId.assign(id, number.ptr);
   tellClient();
-  return enter(Stage::handling);
+  return begin();
 }
 
 /// Who the client is: the peer, unless that is a proxy whose word counts.
@@ -234,7 +251,8 @@ bool Connection::answer() {
     }
     return false;
   }
-  bool close = response.close || reader_.wantsClose() || context_.stopping.load(std::memory_order_relaxed);
+  bool close =
+      response.close || reader_.wantsClose() || inputClosed_ || context_.stopping.load(std::memory_order_relaxed);
   bool sent;
   try {
     sent = write(response, close);

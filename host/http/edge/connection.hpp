@@ -29,7 +29,8 @@ struct ServerContext {
 /// acceptor's thread while the connection is registered, that is until its thread has said that it ends.
 class Connection final : private Wire {
  public:
-  /// Where a connection is. `late` and `evicted` are set from outside and never left.
+  /// Where a connection is. `late` and `evicted` are set from outside; `evicted` is never left, `late` only for a
+  /// request that had arrived whole before its thread came to read it.
   enum class Stage : std::uint8_t { idle, head, body, handling, writing, draining, late, evicted };
 
   /// `tls` null: plain. `proxy` set: a trusted proxy, whose word on the client counts.
@@ -61,6 +62,8 @@ class Connection final : private Wire {
   }
 
   bool enter(Stage stage);
+  bool readOn(Stage stage);
+  bool begin();
   bool claim(std::uint64_t expected, Stage stage);
   bool shakeHands();
   int receive(char* to, std::size_t size) noexcept;
@@ -91,6 +94,7 @@ class Connection final : private Wire {
   std::string out_;
   std::string date_;
   TimeMs dateSecond_ = -1;
+  bool inputClosed_ = false; ///< the request was taken although it was late: no other can follow
 };
 
 } // namespace calbridge::http

@@ -1,4 +1,5 @@
 #include "fixture.hpp"
+#include "http/edge/connection.hpp"
 
 #include <Poco/Net/ServerSocket.h>
 #include <algorithm>
@@ -36,6 +37,57 @@ TEST_CASE("a header that does not come in five seconds gets 408, a silent connec
   CHECK(silent.readAll() == "");
   witness.send("GET /three HTTP/1.1\r\nHost: h\r\n\r\n");
   CHECK(statusOf(witness.readResponse()) == 200);
+}
+
+TEST_CASE(
+    "a deadline that passes right after the last look at them is seen at the next look, though time stands still") {
+  Edge edge;
+  auto first = edge.client();
+  auto witness = edge.client();
+  witness.send("GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(statusOf(witness.readResponse()) == 200); // so the first has been accepted
+  edge.clock.advance(100ms);
+  auto second = edge.client();
+  witness.send("GET /two HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  CHECK(statusOf(witness.readResponse()) == 200);
+  CHECK(statusOf(edge.ask(kRequest)) == 200); // and the second
+  edge.clock.advance(4900ms);
+  CHECK(first.readAll() == ""); // the look
+  edge.clock.advance(100ms);
+  CHECK(second.readAll() == "");
+}
+
+TEST_CASE("a request that came in time is answered, however late its thread gets to read it") {
+  auto [sent, status] = GENERATE(table<std::string, int>({
+      {"GET /whole HTTP/1.1\r\nHost: h\r\n\r\n", 200},
+      {"POST /whole HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody", 200},
+      {"POST /half HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo", 408},
+      {"GET /half HTTP/1.1\r\nHost: h\r\n", 408},
+  }));
+  ManualClock clock;
+  RecordingLogger logger;
+  ServerContext context{.options = {},
+                        .limits = {},
+                        .handler = [](Request& request) { return Response::text(200, request.path); },
+                        .logger = logger,
+                        .clock = clock,
+                        .idPrefix = "t-"};
+  context.limits.body = [](const RequestHead&) { return std::size_t{100}; };
+  Poco::Net::ServerSocket listener(Poco::Net::SocketAddress("127.0.0.1", 0));
+  RawClient client(listener.address().port());
+  REQUIRE(client.send(sent));
+  client.socket().shutdownSend(); // nothing more comes: the lingering at the end is short
+  auto connection = std::make_unique<Connection>(context, listener.acceptConnection(), "127.0.0.1");
+  REQUIRE(connection->stage() == Connection::Stage::head);
+  clock.advance(5s);
+  connection->checkDeadline(clock.monotonic());
+  REQUIRE(connection->stage() == Connection::Stage::late);
+  connection->run();
+  connection.reset();
+  std::string answer = client.readAll();
+  CAPTURE(answer);
+  CHECK(statusOf(answer) == status);
+  CHECK(answer.find("Connection: close") != std::string::npos);
 }
 
 TEST_CASE("a body that does not come in fifteen seconds gets 408") {
