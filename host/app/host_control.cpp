@@ -2,6 +2,7 @@
 #include "app/rotation_thread.hpp"
 #include "connections/audit_log.hpp"
 #include "core/error.hpp"
+#include "delivery/entry_identity.hpp"
 #include "http/api/receipt.hpp"
 #include "http/auth/app_keys.hpp"
 
@@ -128,6 +129,12 @@ json HostControl::run(const json& request) {
     return {{"retried", store.retryDeliveries(request.at("person"), now)}};
   if (command == "resync.person")
     return {{"queued", store.resyncPerson(request.at("person"), now)}};
+  if (command == "resync.restored") {
+    if (parts_.rotation != nullptr)
+      throw Error("host_running", "a host works on this database already; stop it, run this again, then start it");
+    store.setMeta(delivery::EntryIdentity::kRestoredKey, formatRfc3339(now));
+    return json::object();
+  }
   if (command == "resync.confirm-removals") {
     const auto held = parts_.confirmRemovals();
     return {{"removals", held.removals}, {"entries", held.entries}};

@@ -10,7 +10,7 @@ using nlohmann::json;
 
 struct Arguments {
   std::string person, role;
-  bool confirmRemovals = false;
+  bool confirmRemovals = false, restored = false;
 };
 
 int confirmRemovals(Context& context) {
@@ -27,6 +27,10 @@ int resync(Context& context, const Arguments& arguments) {
   if (arguments.confirmRemovals)
     return confirmRemovals(context);
   const Configuration configuration = context.load();
+  if (arguments.restored) {
+    context.program.control(configuration, {{"command", "resync.restored"}});
+    context.out << "from now on every entry is looked for in its calendar before it is made\n";
+  }
   std::vector<std::string> people;
   const json directory = context.program.control(configuration, {{"command", "people.list"}});
   for (const auto& person : directory.at("people"))
@@ -55,9 +59,14 @@ void addResync(CLI::App& app, Context& context, Action& chosen) {
   command->add_option("--person", arguments->person, "Only this person's");
   command->add_option("--role", arguments->role, "Only people of this role");
   command
+      ->add_flag("--restored", arguments->restored,
+                 "The database was restored from a backup: calendars may hold entries that it does not know. Before the "
+                 "host is started")
+      ->excludes("--person", "--role");
+  command
       ->add_flag("--confirm-removals", arguments->confirmRemovals,
                  "Carry out the removals that the deletion brake of the running host holds back, and nothing else")
-      ->excludes("--person", "--role");
+      ->excludes("--person", "--role", "--restored");
   command->callback(
       [&context, &chosen, arguments] { chosen = [&context, arguments] { return resync(context, *arguments); }; });
 }

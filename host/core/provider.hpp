@@ -120,6 +120,7 @@ struct CallContext {
   const std::atomic<bool>* cancelled = nullptr;
   KeyValues* keyValues = nullptr; ///< null where no connection exists yet
   std::string requestId;          ///< appears on every log line
+  int* requests = nullptr;        ///< counts the HTTP requests of the call; may be null
 };
 
 struct ProviderInfo {

@@ -168,6 +168,19 @@ TimeMs DeliveryEngine::nextLook(TimeMs pause) {
   return pause;
 }
 
+/// Hosts come and go: each takes its part of what a provider allows the application.
+void DeliveryEngine::shareQuotas(TimeMs now) {
+  if (now < hostsCountedAt_ + kCountHosts ||
+      std::none_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane.second.limiter != nullptr; }))
+    return;
+  const int hosts = std::max(1, static_cast<int>(store_.nodes().size()));
+  hostsCountedAt_ = now;
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, lane] : lanes_)
+    if (lane.limiter)
+      lane.limiter->share(hosts, now);
+}
+
 void DeliveryEngine::dispatch() {
   nameThread("dispatcher");
   for (;;) {
@@ -200,6 +213,7 @@ void DeliveryEngine::dispatch() {
         }
         if (!handedBack.empty())
           store_.releaseClaims(handedBack);
+        shareQuotas(ticks);
         limit = std::min(limit, kClaimAtOnce);
         auto claim = store_.claimDeliveries(clock_.now(), limit, options_.leaseMs,
                                             [&](std::int64_t connection, const std::string& provider) {
@@ -269,17 +283,20 @@ bool DeliveryEngine::rests(std::int64_t connectionId, TimeMs now) const {
 }
 
 /// What the end of a push says about the provider as a whole.
-void DeliveryEngine::judge(ProviderLane& lane, const DeliveryTask& task, Status status) {
+void DeliveryEngine::judge(ProviderLane& lane, const DeliveryTask& task, const Attempt& made) {
+  const Status status = made.status;
   const bool failed = status == Status::transient || status == Status::deadline;
   bool changed = false;
   TimeMs pause = 0;
   {
     const std::lock_guard lock(mutex_);
+    const TimeMs now = clock_.monotonic();
+    if (lane.limiter)
+      lane.limiter->charge(task.connectionId, made.requests - 1, now);
     if (status == Status::cancelled || status == Status::internal) { // says nothing about it
       lane.breaker.unused();
       return;
     }
-    const TimeMs now = clock_.monotonic();
     changed = failed ? lane.breaker.failed(task.connectionId, now) : lane.breaker.answered();
     lane.circuitOpen = lane.breaker.state() != CircuitBreaker::State::closed;
     lane.circuitOpenings += failed && changed;
@@ -327,7 +344,7 @@ void DeliveryEngine::process(ProviderLane& lane, Provider& provider, const Deliv
   }
   DeliveryOutcome& outcome = made.outcome;
   rest(outcome);
-  judge(lane, task, made.status);
+  judge(lane, task, made);
   if (pusher_.cancelled() &&
       outcome.kind == DeliveryOutcome::Kind::retry) { // we stopped it ourselves: not the provider's fault
     const std::lock_guard lock(mutex_);

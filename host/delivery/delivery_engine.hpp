@@ -72,11 +72,14 @@ class DeliveryEngine {
   const std::map<std::string, ProviderLane>& lanes() const { return lanes_; }
 
  private:
+  static constexpr TimeMs kCountHosts = 2'000; ///< how often is looked at who else is alive
+
   void dispatch();
   void process(ProviderLane& lane, Provider& provider, const store::DeliveryTask& task);
   bool handBack(ProviderLane& lane, const store::DeliveryTask& task);
-  void judge(ProviderLane& lane, const store::DeliveryTask& task, Status status);
+  void judge(ProviderLane& lane, const store::DeliveryTask& task, const Attempt& made);
   TimeMs nextLook(TimeMs pause);
+  void shareQuotas(TimeMs now);
   std::size_t roomAt(ProviderLane& lane, TimeMs now) const;
   void giveBack(const store::DeliveryTask& task);
   void rest(const store::DeliveryOutcome& outcome);
@@ -100,7 +103,8 @@ class DeliveryEngine {
   const DeliveryOptions options_;
   const EntryIdentity identity_;
   Pusher pusher_;
-  ClockWatch clockWatch_; ///< the dispatcher's
+  ClockWatch clockWatch_;                ///< the dispatcher's
+  TimeMs hostsCountedAt_ = -kCountHosts; ///< the dispatcher's
 
   std::map<std::string, ProviderLane> lanes_;
   std::unique_ptr<OutcomeRecorder> recorder_;

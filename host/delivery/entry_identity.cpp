@@ -19,6 +19,7 @@ EntryIdentity::EntryIdentity(store::Store& store, Random& random) {
   constexpr const char* kKey = "installation_id";
   const auto known = store.meta(kKey);
   installation_ = known ? *known : store.metaOnce(kKey, random.token(16));
+  firstAttempt_ = store.meta(kRestoredKey) ? 2 : 1;
 }
 
 /// Each part with its length: no two entries share a text, whatever characters ids contain.

@@ -22,10 +22,17 @@ class EntryIdentity {
   std::string idempotencyKey(std::string_view person, std::string_view appointment, std::string_view provider,
                              int generation) const;
 
+  /// Key in the store's meta table: when a backup was put in place of the database (`calbridge resync --restored`).
+  static constexpr const char* kRestoredKey = "restored_at";
+  /// The number of a first attempt: 1; or 2 on a restored database, because entries that it does not know may exist,
+  /// and a plugin looks for them before it makes one when an earlier attempt is possible.
+  int firstAttempt() const { return firstAttempt_; }
+
  private:
   std::string name(std::string_view person, std::string_view appointment, std::string_view provider) const;
 
   std::string installation_;
+  int firstAttempt_ = 1;
 };
 
 } // namespace calbridge::delivery

@@ -59,7 +59,7 @@ PushRequest Pusher::request(const DeliveryTask& task, bool feed) const {
   request.idempotencyKey = identity_.idempotencyKey(task.personId, task.appointmentId, scope, task.generation);
   request.providerEventId = task.providerEventId;
   request.etag = task.etag;
-  request.attempt = task.attempts + 1;
+  request.attempt = task.attempts + identity_.firstAttempt();
   request.sequence = task.revision;
   request.stamp = task.decidedAt;
   request.entry = task.entry;
@@ -101,12 +101,21 @@ Attempt Pusher::failure(const DeliveryTask& task, const Failure& failure) {
 }
 
 Attempt Pusher::push(Provider& provider, const DeliveryTask& task) {
+  int requests = 0;
+  Attempt attempt = tryToPush(provider, task, requests);
+  attempt.requests = requests;
+  return attempt;
+}
+
+Attempt Pusher::tryToPush(Provider& provider, const DeliveryTask& task, int& requests) {
   auto values = connections_.values(task.connectionId);
   CallContext context;
   context.timeout = timeout_;
   context.cancelled = &cancelled_;
   context.keyValues = &values;
   context.requestId = "delivery-" + std::to_string(task.placementId) + "-" + std::to_string(task.connectionId);
+  CallContext pushing = context;
+  pushing.requests = &requests;
 
   const bool feed = provider.info().can("feed");
   PushRequest push = request(task, feed);
@@ -124,7 +133,7 @@ Attempt Pusher::push(Provider& provider, const DeliveryTask& task) {
       return failure(task, *problem);
     push.accessToken = std::get<std::string>(std::move(token));
   }
-  auto reply = provider.push(push, context);
+  auto reply = provider.push(push, pushing);
   if (const auto* problem = std::get_if<Failure>(&reply);
       problem && problem->status == Status::reauthRequired && needsToken) {
     // The token may have been withdrawn before its time: one fresh token, one more try.
@@ -132,7 +141,7 @@ Attempt Pusher::push(Provider& provider, const DeliveryTask& task) {
     if (const auto* refused = std::get_if<Failure>(&token))
       return failure(task, *refused);
     push.accessToken = std::get<std::string>(std::move(token));
-    reply = provider.push(push, context);
+    reply = provider.push(push, pushing);
     if (const auto* again = std::get_if<Failure>(&reply); again && again->status == Status::reauthRequired) {
       // A fresh token is refused too: let the connection decide what that means for all of its deliveries.
       auto verdict = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);

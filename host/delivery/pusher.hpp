@@ -20,6 +20,7 @@ namespace calbridge::delivery {
 struct Attempt {
   store::DeliveryOutcome outcome;
   Status status = Status::ok; ///< what it says about the provider as a whole
+  int requests = 0;           ///< HTTP requests that the plugin made for it, those for a token apart
 };
 
 /// Makes one attempt at one delivery: asks for a token, calls the provider, decides what its answer means for the row.
@@ -39,6 +40,7 @@ class Pusher {
   bool cancelled() const { return cancelled_; }
 
  private:
+  Attempt tryToPush(Provider& provider, const store::DeliveryTask& task, int& requests);
   PushRequest request(const store::DeliveryTask& task, bool feed) const;
   store::DeliveryOutcome outcomeOf(const store::DeliveryTask& task, store::DeliveryOutcome::Kind kind) const;
   Attempt success(const store::DeliveryTask& task, PushReply reply);

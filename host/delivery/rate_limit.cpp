@@ -18,6 +18,13 @@ TokenBucket::TokenBucket(int perMinute, TimeMs now)
     : capacity_(std::max(1.0, std::floor(perMinute * kBurstShare))),
       perMs_(std::max(1.0, perMinute - capacity_) / kMinuteMs), tokens_(capacity_), filledAt_(now) {}
 
+void TokenBucket::changeTo(int perMinute, TimeMs now) {
+  refill(now);
+  TokenBucket changed(perMinute, now);
+  changed.tokens_ = std::min(tokens_, changed.capacity_);
+  *this = changed;
+}
+
 /// A clock that was set back gives nothing and takes nothing.
 double TokenBucket::tokensAt(TimeMs now) const {
   return now <= filledAt_ ? tokens_ : std::min(capacity_, tokens_ + static_cast<double>(now - filledAt_) * perMs_);
@@ -33,9 +40,9 @@ bool TokenBucket::ready(TimeMs now) {
   return tokens_ >= 1;
 }
 
-void TokenBucket::take(TimeMs now) {
+void TokenBucket::take(TimeMs now, int count) {
   refill(now);
-  tokens_ -= 1;
+  tokens_ -= count;
 }
 
 TimeMs TokenBucket::readyAt(TimeMs now) {
@@ -70,6 +77,22 @@ bool RateLimiter::take(std::int64_t connectionId, TimeMs now) {
   if (all_)
     all_->take(now);
   return true;
+}
+
+void RateLimiter::charge(std::int64_t connectionId, int requests, TimeMs now) {
+  if (requests <= 0)
+    return;
+  if (all_)
+    all_->take(now, requests);
+  if (limits_.perAccountPerMinute > 0)
+    accounts_.try_emplace(connectionId, limits_.perAccountPerMinute, now).first->second.take(now, requests);
+}
+
+void RateLimiter::share(int hosts, TimeMs now) {
+  if (!all_ || hosts == hosts_)
+    return;
+  hosts_ = hosts;
+  all_->changeTo(std::max(1, limits_.perMinute / hosts), now);
 }
 
 std::optional<TimeMs> RateLimiter::nextTry(TimeMs now) {

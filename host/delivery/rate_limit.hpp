@@ -20,11 +20,13 @@ class TokenBucket {
   TokenBucket(int perMinute, TimeMs now);
 
   bool ready(TimeMs now);
-  /// Only when it is ready.
-  void take(TimeMs now);
+  /// The first of them only when it is ready; more than it holds is a debt, paid before it is ready again.
+  void take(TimeMs now, int count = 1);
   /// When one is there (again).
   TimeMs readyAt(TimeMs now);
   bool full(TimeMs now) const;
+  /// Another quota from now on. What it holds beyond the new burst is lost; a debt stays.
+  void changeTo(int perMinute, TimeMs now);
 
  private:
   void refill(TimeMs now);
@@ -43,6 +45,11 @@ class RateLimiter {
 
   /// Takes one request out of both quotas when both have one; otherwise takes nothing.
   bool take(std::int64_t connectionId, TimeMs now);
+  /// A push that take() let go made so many requests more than one: they are taken out of both quotas afterwards.
+  void charge(std::int64_t connectionId, int requests, TimeMs now);
+  /// So many hosts work for the application: each keeps to its part of the application's quota. An account's quota is
+  /// not shared, since a connection belongs to one host at a time.
+  void share(int hosts, TimeMs now);
   /// When something that take() refused since the last call may go; none when it refused nothing.
   std::optional<TimeMs> nextTry(TimeMs now);
 
@@ -54,6 +61,7 @@ class RateLimiter {
   std::optional<TokenBucket> all_;
   std::unordered_map<std::int64_t, TokenBucket> accounts_; ///< those that are not full
   std::size_t forgetBeyond_;
+  int hosts_ = 1;
   std::optional<TimeMs> refusedUntil_;
 };
 

@@ -114,6 +114,8 @@ calbridge_status CallServices::send(std::string_view head, std::string_view body
   options.timeout = std::chrono::milliseconds(remainingMs());
   options.cancelled = context_.cancelled;
   options.allowedHosts = &plugin_.egress;
+  if (context_.requests != nullptr)
+    ++*context_.requests;
   HttpResult result = host_.http.send(request, options);
   if (!result.response) {
     const HttpFailure failure = result.failure.value_or(HttpFailure{});

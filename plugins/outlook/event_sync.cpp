@@ -124,21 +124,23 @@ std::vector<SeenEvent> EventSync::find() {
   return seenEvents(response.json());
 }
 
-void EventSync::erase(const std::string& id) {
+/// false: there is no such event.
+bool EventSync::erase(const std::string& id) {
   const sdk::HttpResponse response = send("DELETE", "/me/events/" + sdk::percentEncode(id));
   if (response.ok()) {
-    return;
+    return true;
   }
   if (Problem refusal = problem(response); refusal.status() != Status::notFound) {
     throw Problem(refusal);
   }
+  return false;
 }
 
 void EventSync::remove() {
-  if (!request_.providerEventId.empty()) {
-    erase(request_.providerEventId);
+  if (!request_.providerEventId.empty() && erase(request_.providerEventId)) {
     return;
   }
+  // Never known, or gone: a host on a restored database does not know of an event that was made since its backup.
   for (const SeenEvent& event : find()) {
     erase(event.id);
   }

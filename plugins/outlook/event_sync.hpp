@@ -28,7 +28,7 @@ class EventSync {
   std::optional<sdk::PushReply> updateExisting(const std::string& id);
   sdk::PushReply create();
   std::vector<SeenEvent> find();
-  void erase(const std::string& id);
+  bool erase(const std::string& id);
   sdk::Problem problem(const sdk::HttpResponse& response);
 
   sdk::Call& call_;

@@ -33,6 +33,7 @@ class Backup(Fault):
             var = os.path.dirname(town.database)
             shutil.rmtree(var)
             os.rename(saved, var)
+            town.host.run("resync", "--restored")  # the calendars are ahead of the backup
             town.host.start()
             town.line.close()
             # The application sends again what it has sent since; what the backup knows is a duplicate.
@@ -44,7 +45,6 @@ class Backup(Fault):
                     known += bool(answer.json.get("duplicate"))
                     lost += not answer.json.get("duplicate")
             self.check(known, "the backup knows none of the events")
-            town.host.run("resync")  # the calendars are ahead of the backup
             self.worst("recovery_seconds", self.level(afresh=True))
         self.figures["events_after_the_backup"] = lost
 

@@ -208,6 +208,18 @@ class Operations(InstallationTest):
         eventually(lambda: len(self.box.sandbox.entries("google", "john@google.example")) == 1, "the entry is back")
         self.assertEqual(self.box.host.run("resync", "--person", "nobody", check=False).returncode, 1)
 
+    def test_a_restored_database_is_declared_before_the_host_starts_and_entries_are_looked_for_first(self):
+        self.box.connect("john", "outlook")
+        refused = self.box.host.run("resync", "--restored", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("stop it, run this again, then start it", refused.stderr)
+        self.box.host.stop()
+        self.assertIn("looked for", self.box.host.run("resync", "--restored").stdout)
+        self.box.host.start()
+        self.box.settled(self.box.send("order.confirmed"))
+        asked = [seen["method"] for seen in self.box.sandbox.control("GET", "requests") if "/me/events" in seen["path"]]
+        self.assertEqual(asked, ["GET", "POST"])
+
     def test_common_options_work_before_and_after_the_command(self):
         program, options = self.box.host.program, self.box.host.options
         done = subprocess.run([program, "people", "list", "--json", *options], cwd=self.box.folder,

@@ -800,6 +800,30 @@ TEST_CASE("A quota is kept, and what it holds back goes as soon as it allows") {
   REQUIRE(f.recorded(25));
 }
 
+TEST_CASE("A quota counts requests, not pushes, and is shared with the other hosts") {
+  Delivering f;
+  f.google.info_.mailboxConcurrency = 64;
+  f.options.limits["google"] = {.perMinute = 300, .perAccountPerMinute = 0};
+  f.observed.alive = {
+      {"here", "", true}, {"there", "", false}, {"elsewhere", "", false}}; // a hundred each, ten at once
+  f.script(f.google, [](const auto&, const CallContext& context) {
+    *context.requests += 6;
+    return Reply(PushReply{"event", "etag", "", ""});
+  });
+  f.connect(f.google, f.john);
+  for (int i = 0; i < 25; ++i)
+    f.place("A-" + std::to_string(i), f.john);
+  f.start();
+  REQUIRE(f.recorded(10));
+  f.look();
+  CHECK(f.pushes.count() == 10);
+  f.later(30 * kSecond); // 45 come back, and 50 are owed
+  f.look();
+  CHECK(f.pushes.count() == 10);
+  f.later(8 * kSecond);
+  REQUIRE(f.recorded(11));
+}
+
 TEST_CASE("A feed needs no token, and its entries bear the name of their download") {
   Delivering f;
   const auto feed = f.node.feeds().connect(f.john, std::nullopt, "ics");

@@ -70,6 +70,7 @@ class ObservedStore final : public store::ForwardingStore {
       afterAccept();
     return accepted;
   }
+  std::vector<store::NodeRecord> nodes() override { return alive; }
   bool applyRouting(const store::RoutingWrite& write, TimeMs now) override {
     if (beforeRouting)
       beforeRouting(write);
@@ -96,6 +97,7 @@ class ObservedStore final : public store::ForwardingStore {
     return inner_.resyncPerson(personId, now);
   }
 
+  std::vector<store::NodeRecord> alive; ///< the hosts of this database; set before anybody asks
   std::function<void()> afterAccept;
   std::function<void(const store::RoutingWrite&)> beforeRouting;
   std::function<void(Claim&)> changeClaim;

@@ -295,6 +295,13 @@ TEST_CASE("Names of entries have the form that every provider accepts") {
                          std::regex("[a-f0-9]{8}-[a-f0-9]{4}-8[a-f0-9]{3}-8[a-f0-9]{3}-[a-f0-9]{12}")));
 }
 
+TEST_CASE("On a restored database every entry is looked for before it is made") {
+  Files files;
+  CHECK(EntryIdentity(*files.store, files.random).firstAttempt() == 1);
+  files.store->setMeta(EntryIdentity::kRestoredKey, "2026-11-23T00:00:00Z");
+  CHECK(EntryIdentity(*files.store, files.random).firstAttempt() == 2);
+}
+
 TEST_CASE("The directory is read again only when somebody in it has changed") {
   Files files;
   files.store->putPerson({"john", "John", "john@example.com", "customer", "UTC", {}}, std::nullopt);

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <vector>
 
 namespace calbridge::delivery {
 namespace {
@@ -69,6 +70,39 @@ TEST_CASE("What is refused for the account takes nothing from the quota of all")
   for (int i = 0; i < 10; ++i)
     CHECK_FALSE(limiter.take(1, 0));
   CHECK(limiter.take(2, 0));
+}
+
+TEST_CASE("A push of several requests counts as so many") {
+  constexpr int kQuota = 600, kRequests = 3;
+  RateLimiter limiter({.perMinute = kQuota, .perAccountPerMinute = 300}, 0);
+  const Passed passed = tryFor(10 * kMinute, 5, [&](TimeMs now) {
+    const bool taken = limiter.take(1, now);
+    if (taken)
+      limiter.charge(1, kRequests - 1, now);
+    return taken;
+  });
+  CHECK(passed.mostInAMinute * kRequests <= 300 + kRequests);
+  CHECK(passed.all * kRequests >= 9 * 300 * 8 / 10);
+  limiter.charge(2, 0, 10 * kMinute); // a push without a request
+  CHECK(limiter.take(2, 11 * kMinute));
+}
+
+TEST_CASE("Several hosts together keep to the quota of the application, also while one comes or goes") {
+  constexpr int kQuota = 600;
+  std::vector<RateLimiter> hosts;
+  for (int i = 0; i < 3; ++i)
+    hosts.emplace_back(RateLimits{.perMinute = kQuota, .perAccountPerMinute = 0}, 0);
+  const auto alive = [](TimeMs now) { return now < 5 * kMinute ? 3 : 2; };
+  const Passed passed = tryFor(10 * kMinute, 5, [&](TimeMs now) {
+    bool taken = false;
+    for (int i = 0; i < alive(now) && !taken; ++i) {
+      hosts[i].share(alive(now), now);
+      taken = hosts[i].take(1, now);
+    }
+    return taken;
+  });
+  CHECK(passed.mostInAMinute <= kQuota);
+  CHECK(passed.all >= 9 * kQuota * 8 / 10);
 }
 
 TEST_CASE("A clock that is set back neither gives nor takes requests") {

@@ -80,12 +80,15 @@ TEST_CASE("percent-encoded secrets are blotted out too, short ones and UTF-8 are
 TEST_CASE("a plugin in plain C uses every service") {
   PluginFixture f("plain_c");
   f.http.answer = [](const HttpRequest&) { return ScriptedHttp::ok(200, "c-77"); };
+  int requests = 0;
+  f.context.requests = &requests;
   const PushReply reply = replyOf(f.provider().push(PluginFixture::push("x"), f.context));
   CHECK(reply.providerEventId == "c-77");
   CHECK(reply.etag == "9-9-1800000000000-2500");
   CHECK(f.keyValues.values["calendar"] == "main");
   CHECK_THAT(f.logger.lines, Contains("pushed provider=probe request_id=req-1"));
   REQUIRE(f.http.requests.size() == 1);
+  CHECK(requests == 1);
   CHECK(f.http.requests[0].method == "POST");
   CHECK(f.http.requests[0].url == "https://api.example.com/entries");
   CHECK(f.http.allowed == std::vector<std::string>{"api.example.com"});
