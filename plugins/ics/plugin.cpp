@@ -1,7 +1,7 @@
 #include "calbridge/plugin.hpp"
 
-#include "mapping.hpp"
-#include "timezone.hpp"
+#include "icalendar/mapping.hpp"
+#include "icalendar/timezone.hpp"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 // sample_feed FOLDER: writes feed.ics (a few hundred random entries), expected.json (what a reader must find in it) and
 // zones.ics (every zone of the system) for the parsers that are not ours.
 #include "core/time.hpp"
-#include "ics/mapping.hpp"
-#include "ics/timezone.hpp"
+#include "icalendar/mapping.hpp"
+#include "icalendar/timezone.hpp"
 #include "plugins/random_text.hpp"
 
 #include <array>

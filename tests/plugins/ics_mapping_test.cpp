@@ -1,6 +1,6 @@
-#include "ics/mapping.hpp"
+#include "icalendar/mapping.hpp"
 
-#include "ics/timezone.hpp"
+#include "icalendar/timezone.hpp"
 #include "plugins/mapping_fixture.hpp"
 #include "plugins/random_text.hpp"
 

@@ -1,4 +1,4 @@
-#include "ics/timezone.hpp"
+#include "icalendar/timezone.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstring>
