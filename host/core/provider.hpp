@@ -73,6 +73,15 @@ struct ExchangeRequest {
   std::string codeVerifier;
 };
 
+/// The person to whom an entry goes by mail; for providers that can `invitations` only.
+struct Recipient {
+  std::string email;
+  std::string name;           ///< may be empty
+  std::string language;       ///< BCP 47, may be empty
+  std::string unsubscribeUrl; ///< ends these mails (RFC 8058); a secret
+  std::string settingsUrl;    ///< where the person connects a calendar instead
+};
+
 struct PushRequest {
   enum class Operation { upsert, remove };
   Operation operation = Operation::upsert;
@@ -86,6 +95,10 @@ struct PushRequest {
   std::int64_t sequence = 0;   ///< RFC 5545 SEQUENCE: grows with every change
   TimeMs stamp = 0;            ///< when the wanted content was decided; DTSTAMP and LAST-MODIFIED
   Entry entry;                 ///< upsert; for remove what was there last
+  /// For providers that can `invitations`.
+  std::optional<Recipient> recipient;
+  /// Remove: the appointment stands, only this calendar does not get it any more.
+  bool withdrawn = false;
 };
 
 struct PushReply {
@@ -121,6 +134,7 @@ struct CallContext {
   KeyValues* keyValues = nullptr; ///< null where no connection exists yet
   std::string requestId;          ///< appears on every log line
   int* requests = nullptr;        ///< counts the HTTP requests of the call; may be null
+  std::string mailTo;             ///< the one address that the call may send mail to; empty: none
 };
 
 struct ProviderInfo {
