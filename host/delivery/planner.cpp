@@ -6,7 +6,7 @@
 namespace calbridge::delivery {
 namespace {
 
-using nlohmann::json;
+constexpr int kJournalDepth = 64; ///< deeper than what is accepted
 
 /// None was taken while all events about it were of types that no route names.
 bool hasSnapshot(const store::AppointmentRecord& appointment) {
@@ -26,9 +26,9 @@ struct Working {
 
   explicit Working(store::AppointmentState loaded) : state(std::move(loaded)) {
     if (!state.appointment.memory.empty())
-      memory = routing::routingStateFromJson(json::parse(state.appointment.memory));
+      memory = routing::routingStateFromJson(parseJson(state.appointment.memory));
     if (hasSnapshot(state.appointment))
-      stored = parseAppointment(json::parse(state.appointment.snapshot), "");
+      stored = parseAppointment(parseJson(state.appointment.snapshot, kJournalDepth), "");
     for (std::size_t i = 0; i < state.placements.size(); ++i) {
       placementOf.emplace(state.placements[i].personId, i);
       storedRevision.push_back(state.placements[i].revision);
@@ -61,6 +61,12 @@ struct Working {
     return state.placements[it->second];
   }
 
+  /// 0: there is none.
+  std::int64_t revisionOf(const std::string& personId) const {
+    const auto found = placementOf.find(personId);
+    return found == placementOf.end() ? 0 : state.placements[found->second].revision;
+  }
+
   /// Carries one decision out. A batch raises a placement's revision once, however many of its events change it.
   void apply(const routing::Decision& decision, const std::string& eventId, TimeMs now) {
     if (decision.action == routing::Action::none)
@@ -81,34 +87,63 @@ struct Working {
   }
 };
 
-json describe(const routing::RoutingResult& result, const std::string& appointmentId, Working& working) {
-  json routes = json::array(), unknown = json::array(), decisions = json::array();
-  for (const auto& route : result.routes)
-    routes.push_back(
-        {{"name", route.name}, {"action", route.action}, {"audience", route.audience}, {"people", route.people}});
-  for (const auto& person : result.unknown)
-    unknown.push_back({{"person", person.personId}, {"path", person.path}});
-  for (const auto& decision : result.decisions)
-    decisions.push_back(
-        {{"person", decision.personId},
-         {"role", decision.role},
-         {"action", routing::toString(decision.action)},
-         {"route", decision.route},
-         {"reason", decision.reason},
-         {"revision",
-          working.placementOf.contains(decision.personId) ? working.placement(decision.personId).revision : 0}});
-  return {{"appointment", appointmentId},
-          {"stale", result.stale},
-          {"routes", std::move(routes)},
-          {"unknown", std::move(unknown)},
-          {"decisions", std::move(decisions)}};
-}
+/// Text for a receipt, written without making a document of it: every event has one, few are asked for.
+class ResultText {
+ public:
+  explicit ResultText(std::string& out) : out_(out) {}
+
+  void describe(const routing::RoutingResult& result, const std::string& appointmentId, const Working& working) {
+    out_.append("{\"appointment\":");
+    appendJsonString(out_, appointmentId);
+    out_.append(result.stale ? ",\"stale\":true" : ",\"stale\":false");
+    list("routes", result.routes, [&](const routing::MatchedRoute& route) {
+      text("{\"name\":", route.name);
+      text(",\"action\":", route.action);
+      text(",\"audience\":", route.audience);
+      list("people", route.people, [&](const std::string& person) { appendJsonString(out_, person); });
+    });
+    list("unknown", result.unknown, [&](const routing::UnknownPerson& person) {
+      text("{\"person\":", person.personId);
+      text(",\"path\":", person.path);
+    });
+    list("decisions", result.decisions, [&](const routing::Decision& decision) {
+      text("{\"person\":", decision.personId);
+      text(",\"role\":", decision.role);
+      text(",\"action\":", routing::toString(decision.action));
+      text(",\"route\":", decision.route);
+      text(",\"reason\":", decision.reason);
+      out_.append(",\"revision\":").append(std::to_string(working.revisionOf(decision.personId)));
+    });
+    out_.push_back('}');
+  }
+
+ private:
+  void text(std::string_view name, std::string_view value) {
+    out_.append(name);
+    appendJsonString(out_, value);
+  }
+
+  /// Another member: a list of strings, or of objects that `write` begins and leaves open.
+  template <typename Item, typename Write>
+  void list(std::string_view name, const std::vector<Item>& items, Write write) {
+    out_.append(",\"").append(name).append("\":[");
+    for (const Item& item : items) {
+      write(item);
+      out_.append(std::is_same_v<Item, std::string> ? "," : "},");
+    }
+    if (!items.empty())
+      out_.pop_back();
+    out_.push_back(']');
+  }
+
+  std::string& out_;
+};
 
 void collect(store::RoutingWrite& write, std::vector<Working>& all) {
   for (auto& working : all) {
     if (!working.touched)
       continue;
-    working.state.appointment.memory = jsonText(routing::toJson(working.memory));
+    working.state.appointment.memory = routing::toJsonText(working.memory);
     if (working.newest != nullptr)
       working.state.appointment.snapshot = jsonText(working.newest->data);
     for (std::size_t i = 0; i < working.state.placements.size(); ++i)
@@ -133,7 +168,8 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
   store::RoutingWrite write;
   write.events.reserve(events.size());
   for (const auto& [seq, event] : events) {
-    json results = json::array();
+    std::string results = "[";
+    ResultText text(results);
     for (const auto& appointment : event.appointments) {
       Working& working = all[indexOf.at(appointment.id)];
       const auto current = working.current();
@@ -157,9 +193,12 @@ store::RoutingWrite Planner::plan(const std::vector<JournaledEvent>& events,
       }
       for (const auto& decision : result.decisions)
         working.apply(decision, event.id, now);
-      results.push_back(describe(result, appointment.id, working));
+      if (results.size() > 1)
+        results.push_back(',');
+      text.describe(result, appointment.id, working);
     }
-    write.events.push_back({seq, jsonText(results)});
+    results.push_back(']');
+    write.events.push_back({seq, std::move(results)});
   }
   collect(write, all);
   return write;

@@ -13,8 +13,9 @@ namespace calbridge::delivery {
 
 /// The threads that talk to one provider. Every provider has its own, so that one that hangs takes no thread away from
 /// another. Calls block, so the number in flight is a number of threads: few while the provider answers fast (more
-/// would only get in each other's way), up to `limit` when it takes long. Threads that have had nothing to do for a
-/// while end.
+/// would only get in each other's way), up to `limit` when it takes long. Whether it is the provider that takes long,
+/// or the processors and the database, is found by trying: twice as many threads stay if more gets done with them.
+/// Threads that have had nothing to do for a while end.
 class WorkerPool {
  public:
   using Work = std::function<void(const store::DeliveryTask&)>;
@@ -38,8 +39,13 @@ class WorkerPool {
 
  private:
   void run();
-  std::size_t target() const; ///< threads worth having; under mutex_
-  void spawnIfWorthwhile();   ///< under mutex_
+  using Time = std::chrono::steady_clock::time_point;
+
+  // All under mutex_.
+  std::size_t worthwhile() const; ///< threads that would keep up, by how long a push takes
+  std::size_t target() const;     ///< threads worth having
+  void spawnIfWorthwhile();
+  void weigh(Time now);
 
   const std::string name_;
   const std::size_t limit_;
@@ -51,13 +57,20 @@ class WorkerPool {
   std::condition_variable ended_;
   struct Waiting {
     store::DeliveryTask task;
-    std::chrono::steady_clock::time_point since;
+    Time since;
   };
   std::deque<Waiting> queue_;
   std::size_t threads_ = 0;
   std::size_t idle_ = 0;
   double fastestMs_ =
       -1; ///< negative: not known yet; how long a push takes when nothing is in its way; follows slow changes
+  /// As many threads as have proven useful, or are being tried.
+  std::size_t allowed_;
+  std::size_t provenThreads_ = 0; ///< 0: nothing is being tried
+  double provenRate_ = 0;         ///< pushes a second with provenThreads_
+  Time noTrialBefore_{};
+  Time weighingSince_{};
+  std::size_t weighed_ = 0; ///< pushes ended since, all of them with others waiting
   bool stopping_ = false;
 };
 

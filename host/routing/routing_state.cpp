@@ -1,15 +1,37 @@
 #include "routing/routing_state.hpp"
+#include "core/json_text.hpp"
+
+#include <utility>
 
 namespace calbridge::routing {
 namespace {
 
-nlohmann::json orderToJson(const SnapshotOrder& order) {
-  nlohmann::json json{{"arrival", order.arrival}};
+/// Its members, for an object that is open.
+void appendOrder(std::string& out, const SnapshotOrder& order) {
+  out.append("\"arrival\":").append(std::to_string(order.arrival));
   if (order.version)
-    json["version"] = *order.version;
+    out.append(",\"version\":").append(std::to_string(*order.version));
   if (order.time)
-    json["time"] = *order.time;
-  return json;
+    out.append(",\"time\":").append(std::to_string(*order.time));
+}
+
+void appendSeen(std::string& out, const RoutingState::Seen& seen) {
+  out.push_back('{');
+  appendOrder(out, seen.order);
+  out.append(seen.late ? ",\"late\":true,\"people\":{" : ",\"people\":{");
+  std::string_view comma;
+  for (const auto& [path, ids] : seen.people) {
+    out.append(std::exchange(comma, ","));
+    appendJsonString(out, path);
+    out.append(":[");
+    std::string_view between;
+    for (const auto& id : ids) {
+      out.append(std::exchange(between, ","));
+      appendJsonString(out, id);
+    }
+    out.push_back(']');
+  }
+  out.append("}}");
 }
 
 SnapshotOrder orderFromJson(const nlohmann::json& json) {
@@ -43,21 +65,24 @@ bool isStale(const SnapshotOrder& arriving, const SnapshotOrder& newest) {
   return compareClaims(arriving, newest) < 0;
 }
 
-nlohmann::json toJson(const RoutingState& state) {
-  nlohmann::json events = nlohmann::json::object();
+std::string toJsonText(const RoutingState& state) {
+  std::string out = "{\"events\":{";
+  std::string_view comma;
   for (const auto& [type, seen] : state.events) {
-    nlohmann::json json = orderToJson(seen.order);
-    if (seen.late)
-      json["late"] = true;
-    json["people"] = seen.people;
-    events[type] = std::move(json);
+    out.append(std::exchange(comma, ","));
+    appendJsonString(out, type);
+    out.push_back(':');
+    appendSeen(out, seen);
   }
-  nlohmann::json json{{"events", std::move(events)}};
-  if (state.newest)
-    json["newest"] = orderToJson(*state.newest);
-  if (state.cancelled)
-    json["cancelled"] = orderToJson(*state.cancelled);
-  return json;
+  out.push_back('}');
+  for (const auto& [name, order] : {std::pair("newest", &state.newest), std::pair("cancelled", &state.cancelled)})
+    if (*order) {
+      out.append(",\"").append(name).append("\":{");
+      appendOrder(out, **order);
+      out.push_back('}');
+    }
+  out.push_back('}');
+  return out;
 }
 
 RoutingState routingStateFromJson(const nlohmann::json& json) {

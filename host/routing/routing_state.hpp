@@ -44,8 +44,9 @@ struct RoutingState {
   bool operator==(const RoutingState&) const = default;
 };
 
-nlohmann::json toJson(const RoutingState& state);
-/// Throws nlohmann::json::exception on a document that toJson did not make. An empty object is the state of an
+/// Written as text and not by way of a document: it is done for every event.
+std::string toJsonText(const RoutingState& state);
+/// Throws nlohmann::json::exception on a document that toJsonText did not make. An empty object is the state of an
 /// appointment never seen.
 RoutingState routingStateFromJson(const nlohmann::json& json);
 

@@ -5,6 +5,7 @@
 #include "config/configuration.hpp"
 #include "core/error.hpp"
 #include "core/event.hpp"
+#include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "fuzz/target.hpp"
 #include "http/api/event_reader.hpp"
@@ -85,7 +86,7 @@ void checkRouting(const Event& event) {
     const routing::RoutingState nothing;
     const routing::SnapshotOrder order{appointment.version, event.time, 1};
     const auto result = route(policy(), people, {event.type, appointment, order, nullptr, nothing, {}});
-    const auto stored = nlohmann::json::parse(toJson(result.state).dump());
+    const auto stored = nlohmann::json::parse(toJsonText(result.state));
     require(routing::routingStateFromJson(stored) == result.state, "routing's memory survives the store");
     for (const auto& decision : result.decisions) {
       require(!decision.reason.empty() && isUtf8(decision.reason), "a decision has a reason", decision.reason);
@@ -100,12 +101,23 @@ void checkRouting(const Event& event) {
   }
 }
 
+/// Our own reader and writer agree with the library's about whatever the reader takes on.
+void checkJson(std::string_view body) {
+  nlohmann::json quick;
+  if (!readUsualJson(body, 40, quick))
+    return;
+  const auto slow = nlohmann::json::parse(body, nullptr, false);
+  require(slow == quick, "the quick reader reads what the library reads");
+  require(slow.dump() == jsonText(quick), "JSON is written as the library writes it", jsonText(quick));
+}
+
 } // namespace
 
 void run(std::string_view input) {
   const auto request = requestFrom(input);
   if (!request)
     return;
+  checkJson(request->body);
   try {
     http::ReadEvents read = http::readEvents(*request);
     require(read.batch || read.events.size() == 1, "what is no batch is one event");

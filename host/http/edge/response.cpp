@@ -1,6 +1,7 @@
 #include "http/edge/response.hpp"
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "http/edge/request.hpp"
 
 #include <charconv>
@@ -134,7 +135,7 @@ Response& Response::header(std::string name, std::string value) {
 Response Response::json(int status, const nlohmann::json& body) {
   Response response{.status = status};
   response.header("Content-Type", "application/json");
-  response.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  response.body = jsonText(body);
   return response;
 }
 

@@ -168,15 +168,26 @@ void SqliteStore::writeSummary(Session& session, std::int64_t connectionId, cons
   forgetGist(connectionId);
 }
 
+/// The usual outcome, without reading the row: what is wanted now was delivered. The statement says of that case what
+/// applyOutcome() says of all; false, and nothing is changed, in every other one.
+bool SqliteStore::storeDelivered(Session& session, const DeliveryOutcome& outcome) {
+  return outcome.kind == DeliveryOutcome::Kind::delivered &&
+         session["deliveries_delivered"].run(outcome.placementId, outcome.connectionId, outcome.revision,
+                                             outcome.contentHash, outcome.providerEventId, outcome.etag,
+                                             outcome.at) > 0;
+}
+
 void SqliteStore::recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary) {
   using Kind = DeliveryOutcome::Kind;
   const DeliveryKey key{outcome.placementId, outcome.connectionId};
-  auto row = deliveryRow(session, key);
-  const Gist* connection = row ? gist(session, key.connectionId) : nullptr;
-  if (connection == nullptr)
-    return; // erased meanwhile
-  applyOutcome(*row, outcome, connection->reach);
-  storeDelivery(session, key, *row);
+  if (!storeDelivered(session, outcome)) {
+    auto row = deliveryRow(session, key);
+    const Gist* connection = row ? gist(session, key.connectionId) : nullptr;
+    if (connection == nullptr)
+      return; // erased meanwhile
+    applyOutcome(*row, outcome, connection->reach);
+    storeDelivery(session, key, *row);
+  }
 
   summary.pausedUntil = std::max(summary.pausedUntil, outcome.pauseUntil);
   if (outcome.kind == Kind::delivered || outcome.kind == Kind::removed) {

@@ -135,6 +135,7 @@ class SqliteStore final : public Store {
   const std::vector<std::int64_t>& connectionIdsOf(Session& session, const std::string& personId);
   void writeSummary(Session& session, std::int64_t connectionId, const Summary& summary);
   void forgetGist(std::int64_t connectionId) { gists_.erase(connectionId); }
+  bool storeDelivered(Session& session, const DeliveryOutcome& outcome);
   void recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary);
   std::vector<Candidate> chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room,
                                    std::optional<TimeMs>& nextDue);

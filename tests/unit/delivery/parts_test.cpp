@@ -160,8 +160,27 @@ TEST_CASE("Slow work gets more threads, up to the limit") {
   });
   pool.submit(tasks(600));
   REQUIRE(done.reaches(600));
-  CHECK(crowd.most() > 16);
+  CHECK(crowd.most() > 32);
   CHECK(crowd.most() <= 48);
+}
+
+TEST_CASE("Threads that would only wait for each other are not started") {
+  Signal done;
+  Crowd crowd;
+  std::mutex bottleneck; // the processor, or the database
+  WorkerPool pool("test", 1000, [&](const DeliveryTask&) {
+    crowd.enter();
+    {
+      const std::lock_guard lock(bottleneck);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1)); // what it takes
+    }
+    crowd.leave();
+    done.raise();
+  });
+  pool.submit(tasks(800));
+  REQUIRE(done.reaches(800));
+  CHECK(crowd.most() >= 16);
+  CHECK(crowd.most() <= 32); // twice as many are tried, and bring nothing
 }
 
 TEST_CASE("Closing a pool gives back what no thread has begun and waits for the rest") {

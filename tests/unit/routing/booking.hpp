@@ -74,7 +74,7 @@ class Story {
     const SnapshotOrder order{appointment.version, std::nullopt, ++arrivals_};
     RoutingResult result = route(policy(), *directory_, {type, appointment, order, newest(), state_, current()});
     // What is stored comes back from JSON, as it would from the database.
-    state_ = routingStateFromJson(nlohmann::json::parse(toJson(result.state).dump()));
+    state_ = routingStateFromJson(nlohmann::json::parse(toJsonText(result.state)));
     if (result.snapshotTaken)
       newest_ = appointment;
     apply(result);

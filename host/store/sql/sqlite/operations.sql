@@ -294,6 +294,12 @@ UPDATE deliveries SET state = ?3, wanted = ?4, wanted_revision = ?5, applied_rev
   tries = ?18
 WHERE placement_id = ?1 AND connection_id = ?2
 
+-- name: deliveries_delivered
+UPDATE deliveries SET state = 'delivered', applied_revision = ?3, applied_hash = ?4, provider_event_id = ?5, etag = ?6,
+  tries = attempts + 1, attempts = 0, first_failure_at = 0, due_at = NULL, delivered_at = ?7, untried_in = 0,
+  error_code = '', error_message = ''
+WHERE placement_id = ?1 AND connection_id = ?2 AND wanted = 1 AND wanted_revision = ?3
+
 -- name: connections_that_wait
 SELECT DISTINCT connection_id FROM deliveries INDEXED BY deliveries_due WHERE due_at > ?1
 
