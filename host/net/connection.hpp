@@ -6,6 +6,7 @@
 #include <Poco/Net/SecureStreamSocket.h>
 #include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/StreamSocket.h>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,6 +33,9 @@ class Connection {
   Deadline::SteadyClock::time_point idleSince{};
   /// Has an exchange been completed on it before?
   bool reused = false;
+  /// What has been read and not yet taken; empty between exchanges. It stays with the connection: a buffer made and
+  /// freed for every answer was the dearest allocation of a push.
+  boost::beast::flat_buffer received;
 
  protected:
   Connection() = default;

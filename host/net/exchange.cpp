@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <string_view>
@@ -75,7 +74,16 @@ void checkFraming(const Parser& parser) {
 class ResponseReader {
  public:
   ResponseReader(Connection& connection, const Deadline& deadline, bool& answered)
-      : connection_(connection), deadline_(deadline), answered_(answered) {}
+      : connection_(connection), deadline_(deadline), answered_(answered), buffer_(connection.received) {
+    buffer_.clear();
+    buffer_.max_size(kHeaderLimit + kReadSize);
+  }
+  ~ResponseReader() {
+    if (buffer_.size() == 0 && buffer_.capacity() > kReadSize)
+      buffer_ = {}; // an unusual answer
+  }
+  ResponseReader(const ResponseReader&) = delete;
+  ResponseReader& operator=(const ResponseReader&) = delete;
 
   /// One message, interim or final.
   void readInto(Parser& parser) {
@@ -136,7 +144,7 @@ class ResponseReader {
   Connection& connection_;
   const Deadline& deadline_;
   bool& answered_;
-  boost::beast::flat_buffer buffer_{kHeaderLimit + kReadSize};
+  boost::beast::flat_buffer& buffer_;
 };
 
 } // namespace

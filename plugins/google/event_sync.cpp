@@ -1,5 +1,7 @@
 #include "event_sync.hpp"
 
+#include "calbridge/json_scanner.hpp"
+
 namespace calbridge::google {
 namespace {
 
@@ -22,6 +24,17 @@ std::string EventSync::idOfGeneration(int generation) const {
 }
 
 PushReply EventSync::replyFrom(const sdk::HttpResponse& response) const {
+  PushReply reply; // the usual answer, without a document
+  sdk::JsonScanner scanner(response.body);
+  const bool scanned = scanner.object([&](std::string_view key) {
+    return key == "id"         ? scanner.text(reply.providerEventId)
+           : key == "etag"     ? scanner.text(reply.etag)
+           : key == "htmlLink" ? scanner.text(reply.link)
+                               : scanner.skip();
+  });
+  if (scanned && scanner.finished() && !reply.providerEventId.empty()) {
+    return reply;
+  }
   SeenEvent seen = seenEvent(response.json(), request_.uid);
   return {std::move(seen.id), std::move(seen.etag), std::move(seen.link), {}};
 }

@@ -109,10 +109,17 @@ SqliteStore::StoredPlacement SqliteStore::storePlacement(Session& session, const
   const std::string reminders = remindersText(e.reminders);
   StoredPlacement stored{p.id, false};
   if (stored.id == 0) {
-    const auto added = session["placements_add"].run(
-        p.kind, p.appointmentId, p.personId, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title,
-        e.description, e.location, e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
-        e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url, p.eventId);
+    std::int64_t added = 0;
+    try {
+      added = session["placements_add"].run(
+          p.kind, p.appointmentId, p.personId, p.present, p.route, p.revision, p.decidedAt, p.contentHash, e.title,
+          e.description, e.location, e.time.allDay, e.time.start, e.time.end, e.time.timezone, e.time.startUtc,
+          e.time.endUtc, reminders, e.showAs, e.visibility, e.status, e.url, p.eventId);
+    } catch (const Failure& failure) {
+      if (failure.code() == SQLITE_CONSTRAINT_FOREIGNKEY)
+        return stored; // the person was erased meanwhile
+      throw;
+    }
     if (added > 0)
       return {session.lastInsertId(), true};
     session["placements_id"].one([&](Row& row) { stored.id = row.integer(); }, p.kind, p.appointmentId, p.personId);

@@ -1,4 +1,5 @@
 #include "core/error.hpp"
+#include "store/sql/embedded.hpp"
 #include "store/store.hpp"
 
 #include <Poco/Data/SQLite/Connector.h>
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +52,34 @@ void execute(const fs::path& path, const std::string& sql) {
   Poco::Data::SQLite::Connector::registerConnector();
   Poco::Data::Session session("SQLite", path.string());
   session << sql, Poco::Data::Keywords::now;
+}
+
+/// Several statements, as the sqlite3 program runs them.
+void script(const fs::path& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  char* problem = nullptr;
+  sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &problem);
+  const std::string said = problem == nullptr ? "" : problem;
+  sqlite3_free(problem);
+  sqlite3_close(db);
+  REQUIRE(said == "");
+}
+
+/// The only column of a query's only row.
+std::string text(const fs::path& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  std::string found = "nothing";
+  sqlite3_exec(
+      db, sql.c_str(),
+      [](void* into, int, char** columns, char**) {
+        *static_cast<std::string*>(into) = columns[0] == nullptr ? "" : columns[0];
+        return 0;
+      },
+      &found, nullptr);
+  sqlite3_close(db);
+  return found;
 }
 
 mode_t modeOf(const fs::path& path) {
@@ -114,8 +144,8 @@ TEST_CASE("A database from a newer version is refused and stays as it is") {
   execute(path, "PRAGMA user_version = 7");
   const auto error = failureOf([&] { openStore(url(path)); });
   CHECK(error.code() == "store_newer");
-  CHECK(error.message().find("schema 7, this program knows 3") != std::string::npos);
-  execute(path, "PRAGMA user_version = 3");
+  CHECK(error.message().find("schema 7, this program knows 4") != std::string::npos);
+  execute(path, "PRAGMA user_version = 4");
   CHECK(openStore(url(path))->meta("key") == "value");
 }
 
@@ -128,6 +158,58 @@ TEST_CASE("A database without an audit log gets one and keeps what it has") {
   CHECK(store->meta("key") == "value");
   store->addAudit({0, 1, "person.erased", "app:shop", "john", nlohmann::json::object()});
   REQUIRE(store->audit({}).size() == 1);
+}
+
+TEST_CASE(
+    "Deliveries of a database from before their table was made anew are kept as they are, and go with the person") {
+  const Folder folder;
+  const auto path = folder.path / "test.db";
+  for (const auto& migration : sql::sqliteMigrations())
+    if (migration.version <= 3)
+      script(path, std::string(migration.text));
+  script(path, R"(
+    INSERT INTO people (id, name, email, email_lookup, role, timezone, teams)
+      VALUES ('john', 'John', 'j@x', 'j@x', 'customer', 'UTC', '[]'), ('mary', 'Mary', 'm@x', 'm@x', 'customer', 'UTC', '[]');
+    INSERT INTO connections (id, person_id, provider, account_id, account, state, sealed, credentials_version,
+        feed_secret_hash, created_at)
+      VALUES (7, 'john', 'google', 'j', 'j', 'connected', x'00', 1, '', 1), (8, 'mary', 'google', 'm', 'm', 'connected', x'00', 1, '', 1);
+    INSERT INTO placements (id, kind, appointment_id, person_id, present, route, revision, decided_at, content_hash,
+        title, description, location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as,
+        visibility, status, url, event_id)
+      SELECT id, 'appointment', 'A-' || id, person, 1, 'r', 3, 5, 'hash', 't', 'd', 'l', 0, 's', 'e', 'UTC', 1, 9, '', 'busy',
+        'default', 'confirmed', '', 'evt'
+      FROM (SELECT 1 AS id, 'john' AS person UNION ALL SELECT 2, 'john' UNION ALL SELECT 3, 'john' UNION ALL SELECT 4, 'mary');
+    INSERT INTO deliveries VALUES
+      (1, 7, 'delivered', 1, 3, 3, 'hash', 'id-1', 'etag-1', 0, 2, 0, NULL, 11, 4, 0, '', ''),
+      (2, 7, 'pending', 1, 3, 1, 'old', 'id-2', '', 5, 6, 12, 13, 14, 0, 2, 'busy', 'try later'),
+      (3, 7, 'failed', 1, 3, 0, '', '', '', 1, 1, 15, NULL, 0, 0, 2, 'rejected', 'no'),
+      (4, 8, 'removed', 0, 2, 2, '', '', '', 0, 1, 0, NULL, 16, 1, 0, '', '');
+    PRAGMA application_id = 1128352834;
+    PRAGMA user_version = 3;
+  )");
+  const std::string everything =
+      "SELECT group_concat(placement_id || '|' || connection_id || '|' || state || '|' || "
+      "wanted || '|' || wanted_revision || '|' || applied_revision || '|' || applied_hash || "
+      "'|' || provider_event_id || '|' || etag || '|' || attempts || '|' || tries || '|' || "
+      "first_failure_at || '|' || ifnull(due_at, '-') || '|' || delivered_at || '|' || "
+      "generation || '|' || untried_in || '|' || error_code || '|' || error_message, '\n') "
+      "FROM (SELECT * FROM deliveries ORDER BY placement_id)";
+  const std::string before = text(path, everything);
+  CHECK(before.find("2|7|pending|1|3|1|old|id-2||5|6|12|13|14|0|2|busy|try later") != std::string::npos);
+  {
+    const auto store = openStore(url(path));
+    CHECK(text(path, everything) == before);
+    CHECK(store->deliveries("", 10).size() == 4);
+    const auto claim = store->claimDeliveries(20, 10, 1000, [](auto, const auto&) { return true; });
+    REQUIRE(claim.tasks.size() == 1);
+    CHECK(claim.tasks.front().placementId == 2);
+    CHECK(store->erasePerson("john"));
+    const auto left = store->deliveries("", 10);
+    REQUIRE(left.size() == 1);
+    CHECK(left.front().connectionId == 8);
+  }
+  CHECK(text(path, "PRAGMA integrity_check") == "ok");
+  CHECK(text(path, "SELECT count(*) FROM pragma_foreign_key_check") == "0");
 }
 
 TEST_CASE("No line of the audit log can be changed, and none goes while an older one stands") {

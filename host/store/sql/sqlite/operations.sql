@@ -131,12 +131,11 @@ SELECT id, kind, appointment_id, person_id, present, route, revision, decided_at
 WHERE person_id = ?1 AND end_utc > ?2 AND present = 1 ORDER BY start_utc, id LIMIT ?3
 
 -- name: placements_add
--- Nothing for a person who has been erased meanwhile.
+-- Refused (foreign key) for a person who has been erased meanwhile.
 INSERT INTO placements (kind, appointment_id, person_id, present, route, revision, decided_at, content_hash, title,
   description, location, all_day, starts, ends, timezone, start_utc, end_utc, reminders, show_as, visibility,
   status, url, event_id)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23
-WHERE EXISTS (SELECT 1 FROM people WHERE id = ?3)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
 ON CONFLICT (appointment_id, person_id, kind) DO NOTHING
 
 -- name: placements_id
@@ -313,10 +312,13 @@ UPDATE connections SET paused_until = max(paused_until - ?2, ?1) WHERE paused_un
 DELETE FROM deliveries WHERE placement_id = ?1 AND connection_id = ?2
 
 -- name: deliveries_of_connection
+-- By way of its person's placements (see migration 4), and in this order whatever SQLite thinks.
 SELECT d.placement_id, p.present, p.revision, p.content_hash, p.end_utc, d.state, d.wanted, d.wanted_revision,
   d.applied_revision, d.applied_hash, d.provider_event_id, d.etag, d.attempts, d.first_failure_at, d.due_at,
   d.delivered_at, d.generation, d.untried_in, d.error_code, d.error_message, d.tries
-FROM deliveries d JOIN placements p ON p.id = d.placement_id WHERE d.connection_id = ?1
+FROM connections c CROSS JOIN placements p ON p.person_id = c.person_id
+  CROSS JOIN deliveries d ON d.placement_id = p.id AND d.connection_id = c.id
+WHERE c.id = ?1
 
 -- name: deliveries_missing
 -- A connection's back-fill: open placements that it has no row for.
@@ -347,7 +349,9 @@ FROM deliveries d JOIN placements p ON p.id = d.placement_id
 WHERE d.placement_id = ?1 AND d.connection_id = ?2 AND d.due_at IS NOT NULL
 
 -- name: deliveries_counts
-SELECT state, count(*) FROM deliveries WHERE connection_id = ?1 GROUP BY state
+SELECT d.state, count(*) FROM connections c CROSS JOIN placements p ON p.person_id = c.person_id
+  CROSS JOIN deliveries d ON d.placement_id = p.id AND d.connection_id = c.id
+WHERE c.id = ?1 GROUP BY d.state
 
 -- name: deliveries_pending_count
 SELECT count(*) FROM deliveries WHERE connection_id = ?1 AND due_at IS NOT NULL
