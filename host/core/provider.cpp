@@ -32,4 +32,29 @@ const char* toString(Status status) {
   return "permanent";
 }
 
+namespace {
+
+Failure lacking(const ProviderInfo& info, const char* operation) {
+  return {Status::unsupported, info.label + " cannot " + operation, "unsupported", {}};
+}
+
+} // namespace
+
+Outcome<Authentication> Provider::authenticate(const nlohmann::json&, const CallContext&) {
+  return lacking(info(), "be connected with a password");
+}
+
+Outcome<std::vector<Calendar>> Provider::listCalendars(const Credentials&, const CallContext&) {
+  return lacking(info(), "list calendars");
+}
+
+Outcome<std::vector<BusyTime>> Provider::freeBusy(const Credentials&, const std::string&, const BusyTime&,
+                                                  const CallContext&) {
+  return lacking(info(), "tell who is busy");
+}
+
+Outcome<ChangeList> Provider::changes(const Credentials&, const std::string&, const std::string&, const CallContext&) {
+  return lacking(info(), "tell what changed");
+}
+
 } // namespace calbridge

@@ -47,6 +47,7 @@ struct Credentials {
   std::string refreshToken; ///< empty: the provider gave none (a refresh then keeps the old one)
   TimeMs expiresAt = 0;     ///< of the access token; 0 = unknown
   std::string scope;        ///< as granted
+  std::string secret;       ///< instead of tokens: the JSON object that a `credentials` plugin gave, as it gave it
 };
 
 /// Who the person is at the provider.
@@ -95,6 +96,8 @@ struct PushRequest {
   std::int64_t sequence = 0;   ///< RFC 5545 SEQUENCE: grows with every change
   TimeMs stamp = 0;            ///< when the wanted content was decided; DTSTAMP and LAST-MODIFIED
   Entry entry;                 ///< upsert; for remove what was there last
+  std::string secret;          ///< Credentials::secret; empty: none
+  std::string calendar;        ///< the calendar that the person chose; empty: the provider's default
   /// For providers that can `invitations`.
   std::optional<Recipient> recipient;
   /// Remove: the appointment stands, only this calendar does not get it any more.
@@ -116,6 +119,51 @@ struct FeedRequest {
 struct FeedFrame {
   std::string head;
   std::string tail;
+};
+
+/// What a `credentials` provider makes of a form.
+struct Authentication {
+  std::string secret; ///< a JSON object, opaque: for Credentials::secret
+  Account account;
+};
+
+/// One calendar of an account.
+struct Calendar {
+  std::string id;
+  std::string name;
+  std::string color; ///< "#rrggbb", may be empty
+  bool writable = false;
+  bool primary = false; ///< where entries go when nobody chose
+};
+
+/// A stretch of time, end exclusive.
+struct BusyTime {
+  TimeMs start = 0;
+  TimeMs end = 0;
+};
+
+/// What happened to one entry since the last sync token.
+struct Change {
+  std::string uid; ///< may be empty
+  std::string providerEventId;
+  std::string etag; ///< may be empty
+  bool deleted = false;
+};
+struct ChangeList {
+  std::vector<Change> changes;
+  std::string syncToken;
+};
+
+/// One input of the form that people fill in to connect, in the order of the form.
+struct FormField {
+  std::string name;
+  std::string title;
+  std::string description;
+  std::string defaultValue;
+  std::string format;               ///< "uri", "email", or empty
+  std::vector<std::string> choices; ///< not empty: one of these
+  bool required = false;
+  bool secret = false; ///< a password: never shown again
 };
 
 /// Small values that a plugin keeps for one connection (a calendar id, a sync token). Thread-safe.
@@ -147,6 +195,8 @@ struct ProviderInfo {
   std::vector<std::string> missing;   ///< names of the environment variables that are missing
   std::string redirectUri;            ///< oauth2 providers
   std::string disconnectUrl;          ///< page where the person can withdraw consent; may be empty
+  std::vector<FormField> form;        ///< capability `credentials`: what a person has to type
+  nlohmann::ordered_json formSchema;  ///< the same as JSON Schema, as the plugin wrote it; null without a form
 
   bool can(const std::string& capability) const { return capabilities.contains(capability); }
 };
@@ -165,6 +215,18 @@ class Provider {
   virtual std::optional<Failure> revoke(const Credentials& credentials, const CallContext& context) = 0;
   virtual Outcome<PushReply> push(const PushRequest& request, const CallContext& context) = 0;
   virtual Outcome<FeedFrame> feed(const FeedRequest& request, const CallContext& context) = 0;
+
+  // What not every provider does, by its capabilities: these bodies answer unsupported.
+  /// `credentials`: the form's values, a JSON object that is valid against info().formSchema.
+  virtual Outcome<Authentication> authenticate(const nlohmann::json& credentials, const CallContext& context);
+  /// `list-calendars`.
+  virtual Outcome<std::vector<Calendar>> listCalendars(const Credentials& credentials, const CallContext& context);
+  /// `free-busy`; `calendar` empty: the provider's default.
+  virtual Outcome<std::vector<BusyTime>> freeBusy(const Credentials& credentials, const std::string& calendar,
+                                                  const BusyTime& within, const CallContext& context);
+  /// `changes`; `syncToken` empty: from the beginning.
+  virtual Outcome<ChangeList> changes(const Credentials& credentials, const std::string& calendar,
+                                      const std::string& syncToken, const CallContext& context);
 };
 
 /// All configured providers, fixed after start.

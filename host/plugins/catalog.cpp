@@ -3,6 +3,8 @@
 #include "core/error.hpp"
 #include "plugins/plugin_library.hpp"
 
+#include <algorithm>
+
 namespace calbridge::plugins {
 namespace {
 
@@ -31,6 +33,17 @@ std::string joined(const Strings& strings) {
     out += (out.empty() ? "" : ", ") + one;
   }
   return out.empty() ? "none" : out;
+}
+
+/// The fields of the form by name, in its order, with what is special about each.
+std::string formLine(const Manifest& manifest) {
+  std::vector<std::string> fields;
+  for (const FormField& field : manifest.form) {
+    const auto& servers = manifest.egressCredentials;
+    const bool server = std::find(servers.begin(), servers.end(), field.name) != servers.end();
+    fields.push_back(field.name + (field.secret ? " (secret)" : "") + (server ? " (names a server to talk to)" : ""));
+  }
+  return joined(fields);
 }
 
 } // namespace
@@ -85,6 +98,7 @@ std::string describe(const InstalledPlugin& plugin) {
          joined(manifest.optionalServices) + "\n";
   out += "  may talk to       " + joined(manifest.egress) + "\n";
   out += "  and the hosts of  " + joined(manifest.egressSettings) + "\n";
+  out += manifest.form.empty() ? "" : "  people type       " + formLine(manifest) + "\n";
   out += std::string("  calls at a time   ") + (manifest.concurrent ? "many" : "one") + ", per mailbox " +
          std::to_string(manifest.mailboxConcurrency) + "\n";
   out += manifest.disconnectUrl.empty() ? "" : "  consent page      " + manifest.disconnectUrl + "\n";

@@ -4,6 +4,7 @@
 #include "core/error.hpp"
 #include "plugins/host_table.hpp"
 
+#include <algorithm>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -28,6 +29,34 @@ constexpr const char* kManifestSchema = R"json({
     "capabilities": {"type": "array", "items": {"type": "string"}},
     "egress": {"type": "array", "items": {"type": "string", "pattern": "^([*][.])?[a-z0-9._-]+(:[0-9]+)?$"}},
     "egress_settings": {"type": "array", "items": {"type": "string"}},
+    "egress_credentials": {"type": "array", "items": {"type": "string"}},
+    "credentials_schema": {
+      "type": "object",
+      "required": ["type", "properties"],
+      "properties": {
+        "type": {"const": "object"},
+        "required": {"type": "array", "items": {"type": "string"}},
+        "properties": {
+          "type": "object",
+          "minProperties": 1,
+          "maxProperties": 16,
+          "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,31}$"},
+          "additionalProperties": {
+            "type": "object",
+            "required": ["type", "title"],
+            "properties": {
+              "type": {"const": "string"},
+              "title": {"type": "string", "minLength": 1},
+              "description": {"type": "string"},
+              "default": {"type": "string"},
+              "format": {"type": "string"},
+              "writeOnly": {"type": "boolean"},
+              "enum": {"type": "array", "items": {"type": "string"}}
+            }
+          }
+        }
+      }
+    },
     "settings_schema": {"type": "object"},
     "concurrent": {"type": "boolean"},
     "mailbox_concurrency": {"type": "integer", "minimum": 1, "maximum": 64},
@@ -62,6 +91,70 @@ std::string pointerOf(const std::vector<std::string>& context) {
 
 std::vector<std::string> strings(const json& document, const char* key) {
   return document.value(key, std::vector<std::string>());
+}
+
+FormField fieldOf(const std::string& name, const nlohmann::ordered_json& property, bool required) {
+  FormField field;
+  field.name = name;
+  field.title = property.at("title");
+  field.description = property.value("description", "");
+  field.defaultValue = property.value("default", "");
+  field.format = property.value("format", "");
+  field.choices = property.value("enum", std::vector<std::string>());
+  field.required = required;
+  field.secret = property.value("writeOnly", false);
+  return field;
+}
+
+/// First what is required, in that order; then the rest as it stands in the document.
+std::vector<FormField> formOf(const nlohmann::ordered_json& schema) {
+  std::vector<FormField> form;
+  const auto required = schema.value("required", std::vector<std::string>());
+  const auto& properties = schema.at("properties");
+  for (const std::string& name : required) {
+    if (!properties.contains(name)) {
+      throw Error("plugin_invalid", "the plugin's manifest is wrong: /credentials_schema/required names \"" + name +
+                                        "\", which is none of its properties");
+    }
+    form.push_back(fieldOf(name, properties.at(name), true));
+  }
+  for (const auto& [name, property] : properties.items()) {
+    if (std::find(required.begin(), required.end(), name) == required.end()) {
+      form.push_back(fieldOf(name, property, false));
+    }
+  }
+  return form;
+}
+
+/// `pointer` names the schema within the manifest.
+void checkSchema(const json& schema, const char* pointer) {
+  try {
+    violations(schema, json::object());
+  } catch (const Error& error) {
+    throw Error("plugin_invalid", std::string("the plugin's manifest is wrong: ") + pointer + ": " + error.message());
+  }
+}
+
+/// The form of a plugin that people connect to by typing. `text`: the manifest, because a document forgets the order.
+void readForm(std::string_view text, Manifest& manifest) {
+  manifest.egressCredentials = strings(manifest.document, "egress_credentials");
+  if (manifest.capabilities.contains("credentials")) {
+    if (!manifest.document.contains("credentials_schema")) {
+      manifest.capabilities.erase("credentials"); // before minor 1 the word meant nothing, and some said it
+      return;
+    }
+    checkSchema(manifest.document["credentials_schema"], "/credentials_schema");
+    manifest.credentialsSchema = nlohmann::ordered_json::parse(text)["credentials_schema"];
+    manifest.form = formOf(manifest.credentialsSchema);
+  }
+  for (const std::string& name : manifest.egressCredentials) {
+    const bool known = std::any_of(manifest.form.begin(), manifest.form.end(),
+                                   [&](const FormField& field) { return field.name == name && !field.secret; });
+    if (!known) {
+      throw Error("plugin_invalid", "the plugin's manifest is wrong: /egress_credentials names \"" + name +
+                                        "\", which is no open field of /credentials_schema");
+    }
+  }
 }
 
 } // namespace
@@ -118,11 +211,8 @@ Manifest parseManifest(std::string_view text) {
   }
   manifest.disconnectUrl = document.value("disconnect_url", "");
   manifest.settingsSchema = document.value("settings_schema", json{{"type", "object"}});
-  try {
-    violations(manifest.settingsSchema, json::object());
-  } catch (const Error& error) {
-    throw Error("plugin_invalid", "the plugin's manifest is wrong: /settings_schema: " + error.message());
-  }
+  checkSchema(manifest.settingsSchema, "/settings_schema");
+  readForm(text, manifest);
   return manifest;
 }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include "core/provider.hpp"
+
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -28,6 +30,7 @@ struct Manifest {
   std::set<std::string> capabilities;
   std::vector<std::string> egress;
   std::vector<std::string> egressSettings;
+  std::vector<std::string> egressCredentials; ///< fields of the form that name a server
   bool concurrent = false;
   int mailboxConcurrency = 1;
   struct Quota {
@@ -36,7 +39,9 @@ struct Manifest {
   } quota;                       ///< what the service allows one application
   std::string disconnectUrl;
   nlohmann::json settingsSchema;
-  nlohmann::json document; ///< all of it, unknown fields included
+  nlohmann::ordered_json credentialsSchema; ///< null without the capability `credentials`
+  std::vector<FormField> form;              ///< the same, in the order of the form
+  nlohmann::json document;                  ///< all of it, unknown fields included
 };
 
 /// Throws Error("plugin_invalid") that says what is wrong with it, and where.

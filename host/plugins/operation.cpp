@@ -18,6 +18,14 @@ const char* toString(Operation operation) {
     return "revoke";
   case Operation::feed:
     return "feed";
+  case Operation::authenticate:
+    return "authenticate";
+  case Operation::listCalendars:
+    return "list_calendars";
+  case Operation::freeBusy:
+    return "free_busy";
+  case Operation::changes:
+    return "changes";
   }
   return "unknown";
 }

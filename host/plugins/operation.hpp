@@ -8,9 +8,21 @@
 
 namespace calbridge::plugins {
 
-enum class Operation { connect, exchange, refresh, push, revoke, feed };
-inline constexpr Operation kOperations[] = {Operation::connect, Operation::exchange, Operation::refresh,
-                                            Operation::push,    Operation::revoke,   Operation::feed};
+enum class Operation {
+  connect,
+  exchange,
+  refresh,
+  push,
+  revoke,
+  feed,
+  authenticate,
+  listCalendars,
+  freeBusy,
+  changes,
+};
+inline constexpr Operation kOperations[] = {
+    Operation::connect, Operation::exchange,     Operation::refresh,       Operation::push,     Operation::revoke,
+    Operation::feed,    Operation::authenticate, Operation::listCalendars, Operation::freeBusy, Operation::changes};
 const char* toString(Operation operation);
 
 /// How a plugin ended a call, in bytes. `body` is JSON as the plugin wrote it, at most 1 MiB, not yet looked at.

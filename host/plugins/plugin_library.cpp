@@ -91,6 +91,14 @@ calbridge_operation PluginLibrary::operation(Operation operation) const {
     return table_.revoke;
   case Operation::feed:
     return table_.feed;
+  case Operation::authenticate:
+    return table_.authenticate;
+  case Operation::listCalendars:
+    return table_.list_calendars;
+  case Operation::freeBusy:
+    return table_.free_busy;
+  case Operation::changes:
+    return table_.changes;
   }
   return nullptr;
 }

@@ -23,6 +23,12 @@ class PluginProvider final : public Provider {
   std::optional<Failure> revoke(const Credentials& credentials, const CallContext& context) override;
   Outcome<PushReply> push(const PushRequest& request, const CallContext& context) override;
   Outcome<FeedFrame> feed(const FeedRequest& request, const CallContext& context) override;
+  Outcome<Authentication> authenticate(const nlohmann::json& credentials, const CallContext& context) override;
+  Outcome<std::vector<Calendar>> listCalendars(const Credentials& credentials, const CallContext& context) override;
+  Outcome<std::vector<BusyTime>> freeBusy(const Credentials& credentials, const std::string& calendar,
+                                          const BusyTime& within, const CallContext& context) override;
+  Outcome<ChangeList> changes(const Credentials& credentials, const std::string& calendar, const std::string& syncToken,
+                              const CallContext& context) override;
 
  private:
   ProviderInfo info_;

@@ -88,7 +88,9 @@ class Builder {
     info.id = spec_.id;
     info.label = spec_.label.empty() ? manifest.name : spec_.label;
     info.version = manifest.version;
-    info.capabilities = manifest.capabilities;
+    info.capabilities = capabilitiesOf(*library);
+    info.form = manifest.form;
+    info.formSchema = manifest.credentialsSchema;
     info.mailboxConcurrency = manifest.mailboxConcurrency;
     info.redirectUri = spec_.redirectUri;
     info.disconnectUrl = manifest.disconnectUrl;
@@ -107,6 +109,22 @@ class Builder {
       add("/settings", error.message());
       return nullptr;
     }
+  }
+
+  /// What the manifest says, less what the library has no operation for: nothing may be offered that it cannot do.
+  std::set<std::string> capabilitiesOf(const PluginLibrary& library) const {
+    static constexpr std::pair<const char*, Operation> kBacked[] = {{"credentials", Operation::authenticate},
+                                                                    {"list-calendars", Operation::listCalendars},
+                                                                    {"free-busy", Operation::freeBusy},
+                                                                    {"changes", Operation::changes}};
+    std::set<std::string> capabilities = library.manifest().capabilities;
+    for (const auto& [capability, operation] : kBacked) {
+      if (library.operation(operation) == nullptr && capabilities.erase(capability) > 0) {
+        host_.logger.warning("a plugin names a capability but has no operation for it: it is not used",
+                             {{"provider", spec_.id}, {"capability", capability}, {"operation", toString(operation)}});
+      }
+    }
+    return capabilities;
   }
 
   void add(const std::string& pointer, const std::string& message) {

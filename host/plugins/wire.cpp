@@ -3,6 +3,7 @@
 #include "calbridge/json_scanner.hpp"
 #include "core/url.hpp"
 #include "plugins/redaction.hpp"
+#include "plugins/reply_reading.hpp"
 
 #include <algorithm>
 
@@ -10,16 +11,9 @@ namespace calbridge::plugins {
 namespace {
 
 using nlohmann::json;
-using Secrets = std::span<const std::string_view>;
 
-constexpr std::size_t kLongestMessage = 1000;
 constexpr std::int64_t kLongestWaitMs = 30LL * 24 * 3600 * 1000;
 constexpr std::int64_t kLongestLifeS = 10LL * 365 * 24 * 3600;
-
-/// What an ok reply breaks.
-struct Breach {
-  std::string what;
-};
 
 void writeEntry(std::string& out, const Entry& entry) {
   sdk::ObjectWriter object(out);
@@ -37,6 +31,8 @@ void writeEntry(std::string& out, const Entry& entry) {
   object.text("url", entry.url).end();
 }
 
+} // namespace
+
 json readObject(const Reply& reply) {
   try {
     json document = sdk::parseJson(reply.body, sdk::Status::internal, "the plugin's answer");
@@ -46,33 +42,17 @@ json readObject(const Reply& reply) {
   }
 }
 
-std::string text(json& object, const char* key, bool required) {
+std::string text(json& object, const char* key, bool required, const std::string& at) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) {
-    return required ? throw Breach{std::string("the plugin's answer lacks /") + key} : std::string();
+    return required ? throw Breach{"the plugin's answer lacks " + at + "/" + key} : std::string();
   }
   auto* value = found->get_ptr<std::string*>();
   if (value == nullptr || (required && value->empty())) {
-    throw Breach{std::string("the plugin's answer: /") + key + " must be a non-empty string"};
+    throw Breach{"the plugin's answer: " + at + "/" + key + " must be a non-empty string"};
   }
   return std::move(*value);
 }
-
-/// Runs `read` over an ok reply's object; everything else is a Failure.
-template <typename T, typename Read>
-Outcome<T> outcome(const Reply& reply, Secrets secrets, Read read) {
-  if (auto failure = failureFromWire(reply, secrets)) {
-    return std::move(*failure);
-  }
-  try {
-    json object = readObject(reply);
-    return read(object);
-  } catch (const Breach& breach) {
-    return Failure{Status::internal, presentable(breach.what, secrets, kLongestMessage), "", {}};
-  }
-}
-
-} // namespace
 
 std::string settingsToWire(const std::string& clientId, const std::string& clientSecret, const json& settings) {
   std::string out;
@@ -110,7 +90,12 @@ std::string refreshToWire(const std::string& refreshToken) {
 std::string revokeToWire(const Credentials& credentials) {
   std::string out;
   sdk::ObjectWriter object(out);
-  object.text("access_token", credentials.accessToken).text("refresh_token", credentials.refreshToken).end();
+  object.text("access_token", credentials.accessToken).text("refresh_token", credentials.refreshToken);
+  if (!credentials.secret.empty()) {
+    object.name("secret");
+    out += credentials.secret;
+  }
+  object.end();
   return out;
 }
 
@@ -127,6 +112,22 @@ std::string toWire(const PushRequest& request) {
   if (known) {
     object.name("entry");
     writeEntry(out, request.entry);
+  }
+  if (!request.secret.empty()) {
+    object.name("secret");
+    out += request.secret;
+  }
+  object.optionalText("calendar", request.calendar);
+  if (request.recipient) {
+    object.name("recipient");
+    sdk::ObjectWriter recipient(out);
+    recipient.text("email", request.recipient->email).text("name", request.recipient->name);
+    recipient.optionalText("language", request.recipient->language);
+    recipient.optionalText("unsubscribe_url", request.recipient->unsubscribeUrl);
+    recipient.optionalText("settings_url", request.recipient->settingsUrl).end();
+  }
+  if (request.withdrawn) {
+    object.flag("withdrawn", true);
   }
   object.end();
   return out;

@@ -17,7 +17,7 @@ class GoogleProvider {
     "min_host_minor": 0,
     "requires": ["calbridge.call/1", "calbridge.http/1", "calbridge.clock/1", "calbridge.kv/1"],
     "optional": [],
-    "capabilities": ["oauth2", "credentials", "delete", "revoke"],
+    "capabilities": ["oauth2", "delete", "revoke"],
     "concurrent": true,
     "mailbox_concurrency": 4,
     "quota": {"per_minute": 10000, "per_account_per_minute": 600},

@@ -16,7 +16,7 @@ class OutlookProvider {
     "min_host_minor": 0,
     "requires": ["calbridge.call/1", "calbridge.http/1", "calbridge.clock/1"],
     "optional": [],
-    "capabilities": ["oauth2", "credentials", "delete"],
+    "capabilities": ["oauth2", "delete"],
     "concurrent": true,
     "mailbox_concurrency": 4,
     "quota": {"per_account_per_minute": 1000},

@@ -18,6 +18,10 @@
 #define MANIFEST FIELDS("[]") ",\"settings_schema\":{\"type\":\"no such type\"}}"
 #elif defined(UNKNOWN_SERVICE)
 #define MANIFEST FIELDS("[\"calbridge.call/1\",\"calbridge.carrier-pigeon/7\"]") "}"
+#elif defined(CLAIMS_TOO_MUCH)
+#define MANIFEST                                                                                                       \
+  "{\"id\":\"broken\",\"name\":\"Broken\",\"version\":\"1.0.0\",\"requires\":[],"                                      \
+  "\"capabilities\":[\"delete\",\"list-calendars\",\"free-busy\",\"changes\"]}"
 #elif defined(NEEDS_NEWER_HOST)
 #define MANIFEST FIELDS("[]") ",\"min_host_minor\":99}"
 #else
@@ -104,5 +108,9 @@ CALBRIDGE_EXPORT const calbridge_plugin_v1_t TABLE = {
 #if defined(OLDER)
     .revoke = (calbridge_operation)1,
     .feed = (calbridge_operation)1,
+    .authenticate = (calbridge_operation)1,
+    .list_calendars = (calbridge_operation)1,
+    .free_busy = (calbridge_operation)1,
+    .changes = (calbridge_operation)1,
 #endif
 };

@@ -13,7 +13,13 @@ class Careful {
   static constexpr std::string_view kManifest = R"json({
     "id": "careful", "name": "Careful", "version": "1.2.3", "description": "for tests",
     "requires": ["calbridge.call/1", "calbridge.http/1", "calbridge.kv/1"], "optional": ["calbridge.carrier-pigeon/7"],
-    "capabilities": ["oauth2", "delete", "revoke", "feed"], "mailbox_concurrency": 3,
+    "capabilities": ["oauth2", "delete", "revoke", "feed", "credentials", "list-calendars", "free-busy", "changes"], "mailbox_concurrency": 3,
+    "credentials_schema": {"type": "object", "required": ["user", "password"], "properties": {
+      "server": {"type": "string", "title": "Server", "format": "uri", "default": "https://dav.example.com"},
+      "password": {"type": "string", "title": "Password", "writeOnly": true, "description": "not your usual one"},
+      "user": {"type": "string", "title": "User name"},
+      "kind": {"type": "string", "title": "Kind", "enum": ["a", "b"]}}},
+    "egress_credentials": ["server"],
     "egress": ["api.example.com"], "egress_settings": ["api_url"], "disconnect_url": "https://example.com/consent",
     "settings_schema": {"type": "object", "additionalProperties": false, "properties": {
       "api_url": {"type": "string"}, "calendar": {"type": "string", "enum": ["primary", "dedicated"]}}}
@@ -43,6 +49,28 @@ class Careful {
   }
   sdk::FeedFrame feed(sdk::Call&, const sdk::FeedRequest& r) { return {"BEGIN " + r.name, "END"}; }
 
+  sdk::Authentication authenticate(sdk::Call& call, const sdk::AuthenticateRequest& r) {
+    call.log().info(r.text("user") + " has the password " + r.text("password"));
+    if (r.text("password") != "canary-password") {
+      throw sdk::Problem(sdk::Status::reauthRequired, r.text("user") + " is not let in with " + r.text("password"),
+                         "invalid_credentials");
+    }
+    return {{{"user", r.text("user")}, {"session", {{"key", "canary-session"}}}}, {r.text("user"), ""}};
+  }
+  sdk::CalendarList list_calendars(sdk::Call& call, const sdk::ListCalendarsRequest& r) {
+    if (r.secret.is_null()) {
+      return {{{"token", r.accessToken, "", false, false}}};
+    }
+    call.log().info(r.secret.dump());
+    return {{{"c1", "Home", "#ff0000", true, true}, {"c2", "", "", false, false}}};
+  }
+  sdk::BusyTimes free_busy(sdk::Call&, const sdk::FreeBusyRequest& r) {
+    return {{{r.start, r.end}, {r.end, r.calendar.empty() ? r.end : r.calendar}}};
+  }
+  sdk::ChangeList changes(sdk::Call&, const sdk::ChangesRequest& r) {
+    return {{{"u", "p1", "e", false}, {"", "p2", "", true}}, r.syncToken + "+"};
+  }
+
   sdk::Result<sdk::PushReply> push(sdk::Call& call, const sdk::PushRequest& r) {
     const int inside = ++inside_;
     const struct Leave {
@@ -68,6 +96,10 @@ class Careful {
     if (wish == "remember") {
       call.kv().set("calendar", "cal-9");
       return sdk::PushReply{call.kv().get("calendar").value_or("lost"), "", "", ""};
+    }
+    if (wish == "tell what came") {
+      return sdk::PushReply{r.secret.dump() + r.calendar + r.recipient.email + r.recipient.name + r.recipient.language,
+                            "", "", ""};
     }
     if (wish == "overlap") {
       call.http().get(api_ + "/wait");

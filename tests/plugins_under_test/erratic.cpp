@@ -78,4 +78,8 @@ extern "C" CALBRIDGE_EXPORT constinit const calbridge_plugin_v1_t calbridge_plug
     misbehave,
     misbehave,
     nullptr,
+    misbehave,
+    misbehave,
+    misbehave,
+    misbehave,
     misbehave};

@@ -67,16 +67,16 @@ static void* create(const calbridge_host_v1_t* host, calbridge_call* call, calbr
   return malloc(1);
 }
 
-CALBRIDGE_EXPORT const calbridge_plugin_v1_t calbridge_plugin_v1 = {CALBRIDGE_MAGIC,
-                                                                    sizeof(calbridge_plugin_v1_t),
-                                                                    CALBRIDGE_MAJOR,
-                                                                    CALBRIDGE_MINOR,
-                                                                    {kManifest, sizeof kManifest - 1},
-                                                                    create,
-                                                                    free,
-                                                                    connect_,
-                                                                    tokens,
-                                                                    tokens,
-                                                                    push,
-                                                                    NULL,
-                                                                    NULL};
+CALBRIDGE_EXPORT const calbridge_plugin_v1_t calbridge_plugin_v1 = {
+    .magic = CALBRIDGE_MAGIC,
+    .struct_size = sizeof(calbridge_plugin_v1_t),
+    .major = CALBRIDGE_MAJOR,
+    .minor = CALBRIDGE_MINOR,
+    .manifest = {kManifest, sizeof kManifest - 1},
+    .create = create,
+    .destroy = free,
+    .connect = connect_,
+    .exchange = tokens,
+    .refresh = tokens,
+    .push = push,
+};

@@ -37,7 +37,7 @@ extern "C" {
 
 #define CALBRIDGE_MAGIC 0x47424C43u /* "CLBG" in memory, little endian */
 #define CALBRIDGE_MAJOR 1u          /* another major has another symbol: calbridge_plugin_v2 */
-#define CALBRIDGE_MINOR 0u          /* grows with every addition to this header */
+#define CALBRIDGE_MINOR 1u          /* grows with every addition to this header */
 #define CALBRIDGE_SYMBOL "calbridge_plugin_v1"
 
 #define CALBRIDGE_JSON_MAX_BYTES ((size_t)1 << 20)
@@ -186,6 +186,12 @@ typedef struct calbridge_plugin_v1_s {
   /* Optional from here on: NULL, or beyond struct_size, means that the plugin does not do it. */
   calbridge_operation revoke; /* gives tokens back */
   calbridge_operation feed;   /* head and tail around the renderings of a subscription feed */
+
+  /* Since minor 1. */
+  calbridge_operation authenticate;   /* what a person typed -> secret and account */
+  calbridge_operation list_calendars; /* the calendars of one account */
+  calbridge_operation free_busy;      /* when somebody is busy */
+  calbridge_operation changes;        /* what changed in a calendar since last time */
 } calbridge_plugin_v1_t;
 
 /* Defined by the plugin: `CALBRIDGE_EXPORT const calbridge_plugin_v1_t calbridge_plugin_v1 = { ... };` */
@@ -216,7 +222,7 @@ CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_random_service_v1_t, fill) == 8, "ran
 CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_kv_service_v1_t) == 24, "calbridge_kv_service_v1_t");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_kv_service_v1_t, get) == 8, "kv.get");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_kv_service_v1_t, set) == 16, "kv.set");
-CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_plugin_v1_t) == 96, "calbridge_plugin_v1_t");
+CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_plugin_v1_t) == 128, "calbridge_plugin_v1_t");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, struct_size) == 4, "plugin.struct_size");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, major) == 8, "plugin.major");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, minor) == 12, "plugin.minor");
@@ -229,6 +235,10 @@ CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, refresh) == 64, "plugin.
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, push) == 72, "plugin.push");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, revoke) == 80, "plugin.revoke");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, feed) == 88, "plugin.feed");
+CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, authenticate) == 96, "plugin.authenticate");
+CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, list_calendars) == 104, "plugin.list_calendars");
+CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, free_busy) == 112, "plugin.free_busy");
+CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, changes) == 120, "plugin.changes");
 
 #ifdef __cplusplus
 } /* extern "C" */

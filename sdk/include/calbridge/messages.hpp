@@ -38,6 +38,7 @@ struct RefreshRequest {
 struct RevokeRequest {
   std::string accessToken;
   std::string refreshToken;
+  Json secret; ///< of a provider with the capability `credentials`; null otherwise
 };
 /// Who the person is at the provider.
 struct Account {
@@ -68,6 +69,14 @@ struct Entry {
   std::string status;         ///< confirmed | tentative | cancelled
   std::string url;
 };
+/// Whom an invitation goes to.
+struct Recipient {
+  std::string email;
+  std::string name;
+  std::string language;       ///< BCP 47
+  std::string unsubscribeUrl; ///< ends these mails (RFC 8058); a secret
+  std::string settingsUrl;    ///< where the person connects a calendar instead
+};
 struct PushRequest {
   enum class Operation { upsert, remove };
   Operation operation = Operation::upsert;
@@ -82,6 +91,10 @@ struct PushRequest {
       1;                 ///< counts the tries of this push, 1 for the first; more means: an earlier one may have worked
   bool hasEntry = false; ///< always for upsert; for remove when it is known what was there
   Entry entry;
+  Json secret;            ///< what `authenticate` gave; null otherwise
+  std::string calendar;   ///< id of the calendar that the person chose; empty: the plugin's own default
+  Recipient recipient;    ///< capability `invitations` only; no e-mail: none
+  bool withdrawn = false; ///< remove: the appointment stands, only this calendar does not get it any more
 };
 struct PushReply {
   std::string providerEventId;
@@ -100,6 +113,66 @@ struct FeedFrame {
   std::string tail;
 };
 struct Nothing {};
+
+/// What a person typed into the form that the manifest's `credentials_schema` describes; valid against that schema.
+struct AuthenticateRequest {
+  Json credentials = Json::object();
+
+  /// One field of the form, or `fallback` when it was left out.
+  std::string text(const char* key, const std::string& fallback = {}) const { return credentials.value(key, fallback); }
+};
+struct Authentication {
+  Json secret = Json::object(); ///< an object; the host keeps it sealed and gives it back as `secret`
+  Account account;
+};
+
+/// For whom: `accessToken` or `secret`, by how the person connected.
+struct ListCalendarsRequest {
+  std::string accessToken;
+  Json secret;
+};
+struct Calendar {
+  std::string id;
+  std::string name;
+  std::string color; ///< "#rrggbb", may be empty
+  bool writable = false;
+  bool primary = false; ///< the one that entries go to without a choice
+};
+struct CalendarList {
+  std::vector<Calendar> calendars;
+};
+
+struct FreeBusyRequest {
+  std::string accessToken;
+  Json secret;
+  std::string calendar; ///< empty: the plugin's own default
+  std::string start;    ///< RFC 3339, UTC
+  std::string end;      ///< exclusive
+};
+struct BusyTime {
+  std::string start; ///< RFC 3339
+  std::string end;
+};
+struct BusyTimes {
+  std::vector<BusyTime> busy;
+};
+
+struct ChangesRequest {
+  std::string accessToken;
+  Json secret;
+  std::string calendar;
+  std::string syncToken; ///< of the last answer; empty: from the beginning
+};
+struct Change {
+  std::string uid; ///< when known
+  std::string providerEventId;
+  std::string etag;
+  bool deleted = false;
+};
+struct ChangeList {
+  std::vector<Change> changes;
+  std::string syncToken;
+};
 
 /// Takes typed fields out of a JSON object (moving strings, not copying). Throws Problem(invalidRequest) naming the
 /// field.
@@ -133,6 +206,14 @@ class Fields {
     }
     return value != nullptr && value->get<bool>();
   }
+  /// Moves an object out; null when absent.
+  Json object(const char* key) {
+    Json* value = find(key);
+    if (value != nullptr && !value->is_object()) {
+      throw wrong(key, "must be an object");
+    }
+    return value != nullptr ? std::move(*value) : Json();
+  }
   /// Null when absent.
   Json* find(const char* key) {
     const auto found = json_.find(key);
@@ -158,6 +239,10 @@ void read(Json& json, RefreshRequest& to);
 void read(Json& json, RevokeRequest& to);
 void read(Json& json, PushRequest& to);
 void read(Json& json, FeedRequest& to);
+void read(Json& json, AuthenticateRequest& to);
+void read(Json& json, ListCalendarsRequest& to);
+void read(Json& json, FreeBusyRequest& to);
+void read(Json& json, ChangesRequest& to);
 
 /// Fills `to` from the usual form of a request, without a document. False, with `to` in any state, when it has to be
 /// parsed: the same request then gives the same values, or the reason why it is wrong.
@@ -170,6 +255,10 @@ std::string write(const ConnectReply& reply);
 std::string write(const Grant& reply);
 std::string write(const PushReply& reply);
 std::string write(const FeedFrame& reply);
+std::string write(const Authentication& reply);
+std::string write(const CalendarList& reply);
+std::string write(const BusyTimes& reply);
+std::string write(const ChangeList& reply);
 std::string write(const Nothing& reply);
 std::string write(const Problem& problem);
 

@@ -36,6 +36,7 @@ inline void read(Json& json, RevokeRequest& to) {
   Fields f(json);
   to.accessToken = f.optional("access_token");
   to.refreshToken = f.optional("refresh_token");
+  to.secret = f.object("secret");
 }
 
 inline void read(Json& json, Entry& to) {
@@ -81,6 +82,14 @@ inline void read(Json& json, PushRequest& to) {
   to.sequence = f.integer("sequence", 0);
   to.stamp = f.optional("stamp");
   to.attempt = f.integer("attempt", 1);
+  to.secret = f.object("secret");
+  to.calendar = f.optional("calendar");
+  if (Json* recipient = f.find("recipient"); recipient != nullptr) {
+    Fields r(*recipient, "/recipient");
+    to.recipient = {r.required("email"), r.optional("name"), r.optional("language"), r.optional("unsubscribe_url"),
+                    r.optional("settings_url")};
+  }
+  to.withdrawn = f.flag("withdrawn");
   if (Json* entry = f.find("entry"); entry != nullptr) {
     to.hasEntry = true;
     read(*entry, to.entry);
@@ -140,6 +149,10 @@ inline bool scan(std::string_view text, PushRequest& to) {
            : key == "sequence"          ? scanner.integer(to.sequence)
            : key == "stamp"             ? scanner.text(to.stamp)
            : key == "attempt"           ? scanner.integer(to.attempt)
+           : key == "calendar"          ? scanner.text(to.calendar)
+           : key == "withdrawn"         ? scanner.flag(to.withdrawn)
+           : key == "secret"            ? false // an object, and so the parser's
+           : key == "recipient"         ? false
                                         : scanner.skip();
   };
   if (!scanner.object(field) || !scanner.finished()) {
@@ -164,6 +177,37 @@ inline void read(Json& json, FeedRequest& to) {
       to.timezones.push_back(zone.get<std::string>());
     }
   }
+}
+
+inline void read(Json& json, AuthenticateRequest& to) {
+  Fields f(json);
+  if (f.find("credentials") == nullptr) {
+    throw f.wrong("credentials", "is missing");
+  }
+  to.credentials = f.object("credentials");
+}
+
+inline void read(Json& json, ListCalendarsRequest& to) {
+  Fields f(json);
+  to.accessToken = f.optional("access_token");
+  to.secret = f.object("secret");
+}
+
+inline void read(Json& json, FreeBusyRequest& to) {
+  Fields f(json);
+  to.accessToken = f.optional("access_token");
+  to.secret = f.object("secret");
+  to.calendar = f.optional("calendar");
+  to.start = f.required("start");
+  to.end = f.required("end");
+}
+
+inline void read(Json& json, ChangesRequest& to) {
+  Fields f(json);
+  to.accessToken = f.optional("access_token");
+  to.secret = f.object("secret");
+  to.calendar = f.optional("calendar");
+  to.syncToken = f.optional("sync_token");
 }
 
 inline std::string write(const ConnectReply& reply) {
@@ -199,6 +243,65 @@ inline std::string write(const PushReply& reply) {
 inline std::string write(const FeedFrame& reply) {
   std::string out;
   ObjectWriter(out).text("head", reply.head).text("tail", reply.tail).end();
+  return out;
+}
+
+inline std::string write(const Authentication& reply) {
+  std::string out;
+  ObjectWriter object(out);
+  object.name("secret");
+  out += reply.secret.dump(-1, ' ', false, Json::error_handler_t::replace);
+  object.name("account");
+  ObjectWriter(out).text("id", reply.account.id).text("label", reply.account.label).end();
+  object.end();
+  return out;
+}
+
+/// One array of objects: `each(element, writer)` writes an element's fields.
+template <typename Elements, typename Each>
+void writeArray(std::string& out, ObjectWriter& object, std::string_view key, const Elements& elements, Each each) {
+  object.name(key);
+  out.push_back('[');
+  for (const auto& element : elements) {
+    if (&element != &elements.front()) {
+      out.push_back(',');
+    }
+    ObjectWriter writer(out);
+    each(element, writer);
+    writer.end();
+  }
+  out.push_back(']');
+}
+
+inline std::string write(const CalendarList& reply) {
+  std::string out;
+  ObjectWriter object(out);
+  writeArray(out, object, "calendars", reply.calendars, [](const Calendar& calendar, ObjectWriter& writer) {
+    writer.text("id", calendar.id).text("name", calendar.name).optionalText("color", calendar.color);
+    writer.flag("writable", calendar.writable).flag("primary", calendar.primary);
+  });
+  object.end();
+  return out;
+}
+
+inline std::string write(const BusyTimes& reply) {
+  std::string out;
+  ObjectWriter object(out);
+  writeArray(out, object, "busy", reply.busy, [](const BusyTime& time, ObjectWriter& writer) {
+    writer.text("start", time.start).text("end", time.end);
+  });
+  object.end();
+  return out;
+}
+
+inline std::string write(const ChangeList& reply) {
+  std::string out;
+  ObjectWriter object(out);
+  writeArray(out, object, "changes", reply.changes, [](const Change& change, ObjectWriter& writer) {
+    writer.optionalText("uid", change.uid).text("provider_event_id", change.providerEventId);
+    writer.optionalText("etag", change.etag).flag("deleted", change.deleted);
+  });
+  object.text("sync_token", reply.syncToken).end();
   return out;
 }
 

@@ -10,6 +10,10 @@
 ///   PushReply push(Call& call, const PushRequest& request);
 ///   void revoke(Call& call, const RevokeRequest& request);           // optional
 ///   FeedFrame feed(Call& call, const FeedRequest& request);          // optional
+///   Authentication authenticate(Call& call, const AuthenticateRequest& request);      // optional
+///   CalendarList list_calendars(Call& call, const ListCalendarsRequest& request);     // optional
+///   BusyTimes free_busy(Call& call, const FreeBusyRequest& request);                  // optional
+///   ChangeList changes(Call& call, const ChangesRequest& request);                    // optional
 ///
 /// Each may throw Problem, or return Result<…>. An operation that the class lacks answers `unsupported`. Whatever else
 /// is thrown becomes `internal` with the exception's type alone, since its text might hold secrets.
@@ -100,6 +104,10 @@ CALBRIDGE_DETAIL_OPERATION(refresh, RefreshRequest, unsupported)
 CALBRIDGE_DETAIL_OPERATION(push, PushRequest, unsupported)
 CALBRIDGE_DETAIL_OPERATION(revoke, RevokeRequest, nullptr)
 CALBRIDGE_DETAIL_OPERATION(feed, FeedRequest, nullptr)
+CALBRIDGE_DETAIL_OPERATION(authenticate, AuthenticateRequest, nullptr)
+CALBRIDGE_DETAIL_OPERATION(list_calendars, ListCalendarsRequest, nullptr)
+CALBRIDGE_DETAIL_OPERATION(free_busy, FreeBusyRequest, nullptr)
+CALBRIDGE_DETAIL_OPERATION(changes, ChangesRequest, nullptr)
 #undef CALBRIDGE_DETAIL_OPERATION
 
 template <typename Plugin>
@@ -137,7 +145,11 @@ constexpr calbridge_plugin_v1_t table() {
           refreshThunk<Plugin>(),
           pushThunk<Plugin>(),
           revokeThunk<Plugin>(),
-          feedThunk<Plugin>()};
+          feedThunk<Plugin>(),
+          authenticateThunk<Plugin>(),
+          list_calendarsThunk<Plugin>(),
+          free_busyThunk<Plugin>(),
+          changesThunk<Plugin>()};
 }
 
 } // namespace calbridge::sdk::detail

@@ -97,6 +97,10 @@ TEST_CASE("an older plugin has the operations of its time only") {
   CHECK(library->operation(plugins::Operation::push) != nullptr);
   CHECK(library->operation(plugins::Operation::revoke) == nullptr);
   CHECK(library->operation(plugins::Operation::feed) == nullptr);
+  CHECK(library->operation(plugins::Operation::authenticate) == nullptr);
+  CHECK(library->operation(plugins::Operation::listCalendars) == nullptr);
+  CHECK(library->operation(plugins::Operation::freeBusy) == nullptr);
+  CHECK(library->operation(plugins::Operation::changes) == nullptr);
 }
 
 TEST_CASE("a newer minor with a longer table and unknown manifest fields is accepted") {
@@ -119,12 +123,14 @@ TEST_CASE("settings that break the plugin's schema are reported by pointer, all 
 
 TEST_CASE("the catalog lists usable and broken plugins and explains one") {
   const auto all = plugins::listPlugins(testSearch());
-  CHECK(all.size() == 18);
+  CHECK(all.size() == 19);
   const auto careful = plugins::inspectPlugin("careful", testSearch());
   CHECK(careful.problems.empty());
-  CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed"});
+  CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed",
+                                                       "authenticate", "list_calendars", "free_busy", "changes"});
   CHECK_THAT(plugins::describe(careful),
-             Contains("api.example.com") && Contains("Careful") && Contains("carrier-pigeon"));
+             Contains("api.example.com") && Contains("Careful") && Contains("carrier-pigeon") &&
+                 Contains("user, password (secret), server (names a server to talk to), kind"));
   CHECK_THAT(plugins::listLine(careful), Contains("careful  1.2.3"));
   CHECK(plugins::toJson(careful)["manifest"]["mailbox_concurrency"] == 3);
   const auto broken = plugins::inspectPlugin(testPlugin("wrong_magic").string(), testSearch());
