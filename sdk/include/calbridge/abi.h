@@ -1,4 +1,5 @@
-/* The binary boundary between the calbridge host and a provider plugin. C11, also valid C++; nothing but this header
+/** \file
+ * The binary boundary between the calbridge host and a provider plugin. C11, also valid C++; nothing but this header
  * and JSON as bytes crosses it, so that a plugin may be built elsewhere, with another compiler, years apart.
  *
  * A plugin is a shared library that exports exactly one symbol: the const struct `calbridge_plugin_v1`.
@@ -24,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** A check while compiling, in C and in C++. */
 #ifdef __cplusplus
 #define CALBRIDGE_STATIC_ASSERT(condition, text) static_assert(condition, text)
 extern "C" {
@@ -32,80 +34,83 @@ extern "C" {
 #define CALBRIDGE_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-/* Put before the definition of `calbridge_plugin_v1`; everything else in a plugin is hidden. */
+/** Put before the definition of `calbridge_plugin_v1`; everything else in a plugin is hidden. */
 #define CALBRIDGE_EXPORT __attribute__((visibility("default")))
 
-#define CALBRIDGE_MAGIC 0x47424C43u /* "CLBG" in memory, little endian */
-#define CALBRIDGE_MAJOR 1u          /* another major has another symbol: calbridge_plugin_v2 */
-#define CALBRIDGE_MINOR 1u          /* grows with every addition to this header */
-#define CALBRIDGE_SYMBOL "calbridge_plugin_v1"
+#define CALBRIDGE_MAGIC 0x47424C43u            /**< "CLBG" in memory, little endian */
+#define CALBRIDGE_MAJOR 1u                     /**< another major has another symbol: calbridge_plugin_v2 */
+#define CALBRIDGE_MINOR 1u                     /**< grows with every addition to this header */
+#define CALBRIDGE_SYMBOL "calbridge_plugin_v1" /**< the one exported name */
 
-#define CALBRIDGE_JSON_MAX_BYTES ((size_t)1 << 20)
-#define CALBRIDGE_JSON_MAX_DEPTH 32
+#define CALBRIDGE_JSON_MAX_BYTES ((size_t)1 << 20) /**< of any document */
+#define CALBRIDGE_JSON_MAX_DEPTH 32                /**< arrays and objects inside each other, of any document */
 
-/* Bytes that belong to somebody else. Not terminated by a NUL. `data` may be NULL when `size` is 0. */
+/** Bytes that belong to somebody else. Not terminated by a NUL. `data` may be NULL when `size` is 0. */
 typedef struct calbridge_bytes {
-  const char* data;
-  size_t size;
+  const char* data; /**< may be NULL when `size` is 0 */
+  size_t size;      /**< in bytes */
 } calbridge_bytes;
 
-/* How an operation or a service call ends. Closed list; a value that the reader does not know means permanent. */
+/** How an operation or a service call ends. Closed list; a value that the reader does not know means permanent. */
 enum {
-  CALBRIDGE_OK = 0,
-  CALBRIDGE_INVALID_REQUEST = 1, /* the request itself was wrong; never retried */
-  CALBRIDGE_REAUTH_REQUIRED = 2, /* the grant is dead: the person must connect again */
-  CALBRIDGE_RATE_LIMITED = 3,    /* try again, not before "retry_after_ms" of the reply */
-  CALBRIDGE_NOT_FOUND = 4,       /* the target (the calendar) is gone */
-  CALBRIDGE_CONFLICT = 5,        /* somebody else changed it: try again with fresh knowledge */
-  CALBRIDGE_TRANSIENT = 6,       /* try again later */
-  CALBRIDGE_PERMANENT = 7,       /* this will never work for this entry */
-  CALBRIDGE_CANCELLED = 8,       /* the host asked to stop */
-  CALBRIDGE_DEADLINE = 9,        /* the time was used up */
-  CALBRIDGE_UNSUPPORTED = 10,    /* this plugin or this host does not do that */
-  CALBRIDGE_INTERNAL = 11        /* a bug on the answering side */
+  CALBRIDGE_OK = 0,              /**< done */
+  CALBRIDGE_INVALID_REQUEST = 1, /**< the request itself was wrong; never retried */
+  CALBRIDGE_REAUTH_REQUIRED = 2, /**< the grant is dead: the person must connect again */
+  CALBRIDGE_RATE_LIMITED = 3,    /**< try again, not before "retry_after_ms" of the reply */
+  CALBRIDGE_NOT_FOUND = 4,       /**< the target (the calendar) is gone */
+  CALBRIDGE_CONFLICT = 5,        /**< somebody else changed it: try again with fresh knowledge */
+  CALBRIDGE_TRANSIENT = 6,       /**< try again later */
+  CALBRIDGE_PERMANENT = 7,       /**< this will never work for this entry */
+  CALBRIDGE_CANCELLED = 8,       /**< the host asked to stop */
+  CALBRIDGE_DEADLINE = 9,        /**< the time was used up */
+  CALBRIDGE_UNSUPPORTED = 10,    /**< this plugin or this host does not do that */
+  CALBRIDGE_INTERNAL = 11        /**< a bug on the answering side */
 };
-typedef int32_t calbridge_status;
+typedef int32_t calbridge_status; /**< one of the values above */
 
-/* One operation under way. Opaque, made by the host, valid until the operation returns. */
+/** One operation under way. Opaque, made by the host, valid until the operation returns. */
 typedef struct calbridge_call calbridge_call;
 
+/** See calbridge_host_v1. */
 typedef struct calbridge_host_v1 calbridge_host_v1_t;
 
-/* What the host offers. Valid as long as the process lives. */
+/** What the host offers. Valid as long as the process lives. */
 struct calbridge_host_v1 {
-  uint32_t struct_size;
-  uint32_t minor; /* CALBRIDGE_MINOR of the host */
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t minor;       /**< CALBRIDGE_MINOR of the host */
 
-  /* [in-call] Answers the call: exactly once. `body` is a JSON object (see the operations in sdk/README.md); for any
+  /** [in-call] Answers the call: exactly once. `body` is a JSON object (see the operations in sdk/README.md); for any
    * status but ok it is {"message", "code"?, "retry_after_ms"?}. The host copies `body` before it returns. A second
    * reply to the same call is ignored and logged; none at all ends the call as internal. */
   void (*reply)(calbridge_call* call, calbridge_status status, calbridge_bytes body);
 
-  /* [any] The table of a service, by id and revision ("calbridge.http/1"), or NULL when this host does not have it. The
-   * table is const and lives as long as the process. Services that the manifest "requires" are never NULL. */
+  /** [any] The table of a service, by id and revision ("calbridge.http/1"), or NULL when this host does not have it.
+   * The table is const and lives as long as the process. Services that the manifest "requires" are never NULL. */
   const void* (*get_service)(const calbridge_host_v1_t* host, const char* id);
 };
 
-/* "calbridge.call/1": about the call under way. Required: every host has it. */
+/** "calbridge.call/1": about the call under way. Required: every host has it. */
 #define CALBRIDGE_CALL_SERVICE "calbridge.call/1"
+/** The table of "calbridge.call/1": about the call under way. */
 typedef struct calbridge_call_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] Milliseconds until the deadline; 0 once it has passed. HTTP requests end by it by themselves. */
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] Milliseconds until the deadline; 0 once it has passed. HTTP requests end by it by themselves. */
   int64_t (*remaining_ms)(calbridge_call* call);
-  /* [in-call] Non-zero once the host wants the call to end: answer CALBRIDGE_CANCELLED soon. */
+  /** [in-call] Non-zero once the host wants the call to end: answer CALBRIDGE_CANCELLED soon. */
   int32_t (*cancelled)(calbridge_call* call);
-  /* [in-call] The id under which the host logs this call. Valid until the operation returns. */
+  /** [in-call] The id under which the host logs this call. Valid until the operation returns. */
   calbridge_bytes (*request_id)(calbridge_call* call);
 } calbridge_call_service_v1_t;
 
-/* "calbridge.http/1": HTTP through the host, which owns TLS, pooling, deadlines and the list of hosts that this plugin
+/** "calbridge.http/1": HTTP through the host, which owns TLS, pooling, deadlines and the list of hosts that this plugin
  * may talk to (manifest "egress" and "egress_settings"). Redirects are not followed but returned. */
 #define CALBRIDGE_HTTP_SERVICE "calbridge.http/1"
+/** The table of "calbridge.http/1": HTTP through the host. */
 typedef struct calbridge_http_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] Sends one request and waits for its whole response.
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] Sends one request and waits for its whole response.
    * `head`: {"method","url","headers":[["Name","value"],...]}; `body`: raw bytes, sent with a Content-Length.
    * Returns ok with `response_head` {"status","headers":[["name","value"],...]} and the raw `response_body`, whatever
    * the HTTP status was; else transient, deadline, cancelled, permanent (host not allowed) or invalid_request
@@ -115,89 +120,94 @@ typedef struct calbridge_http_service_v1 {
                            calbridge_bytes* response_head, calbridge_bytes* response_body);
 } calbridge_http_service_v1_t;
 
-/* "calbridge.log/1". */
+/** "calbridge.log/1". */
 #define CALBRIDGE_LOG_SERVICE "calbridge.log/1"
+/** Levels of a log line. */
 enum { CALBRIDGE_LOG_DEBUG = 0, CALBRIDGE_LOG_INFO = 1, CALBRIDGE_LOG_WARNING = 2, CALBRIDGE_LOG_ERROR = 3 };
+/** The table of "calbridge.log/1": the host's log. */
 typedef struct calbridge_log_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] One line of the host's log, with the plugin's id and the request id added. Never pass tokens or codes
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] One line of the host's log, with the plugin's id and the request id added. Never pass tokens or codes
    * (the host replaces those that it knows of this call). Messages beyond 4 KiB are cut. */
   void (*write)(calbridge_call* call, int32_t level, calbridge_bytes message);
 } calbridge_log_service_v1_t;
 
-/* "calbridge.clock/1". */
+/** "calbridge.clock/1". */
 #define CALBRIDGE_CLOCK_SERVICE "calbridge.clock/1"
+/** The table of "calbridge.clock/1": the host's time. */
 typedef struct calbridge_clock_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] Milliseconds since 1970-01-01T00:00:00Z; may step. */
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] Milliseconds since 1970-01-01T00:00:00Z; may step. */
   int64_t (*now_ms)(calbridge_call* call);
-  /* [in-call] Milliseconds since an arbitrary moment; never steps back. */
+  /** [in-call] Milliseconds since an arbitrary moment; never steps back. */
   int64_t (*monotonic_ms)(calbridge_call* call);
 } calbridge_clock_service_v1_t;
 
-/* "calbridge.random/1". */
+/** "calbridge.random/1". */
 #define CALBRIDGE_RANDOM_SERVICE "calbridge.random/1"
+/** The table of "calbridge.random/1": the host's randomness. */
 typedef struct calbridge_random_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] Fills `out` with cryptographic randomness. */
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] Fills `out` with cryptographic randomness. */
   void (*fill)(calbridge_call* call, uint8_t* out, size_t size);
 } calbridge_random_service_v1_t;
 
-/* "calbridge.kv/1": small values kept for one connection, at most 64 keys and 16 KiB in all. They survive the process
+/** "calbridge.kv/1": small values kept for one connection, at most 64 keys and 16 KiB in all. They survive the process
  * but may be lost: keep only what can be found again. */
 #define CALBRIDGE_KV_SERVICE "calbridge.kv/1"
+/** The table of "calbridge.kv/1": small values of one connection. */
 typedef struct calbridge_kv_service_v1 {
-  uint32_t struct_size;
-  uint32_t reserved;
-  /* [in-call] ok and the value (borrowed until the next service call of this call), not_found, or unsupported where the
-   * call belongs to no connection yet. */
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] ok and the value (borrowed until the next service call of this call), not_found, or unsupported where
+   * the call belongs to no connection yet. */
   calbridge_status (*get)(calbridge_call* call, calbridge_bytes key, calbridge_bytes* value);
-  /* [in-call] ok; invalid_request beyond the quota; unsupported as above. An empty value erases. */
+  /** [in-call] ok; invalid_request beyond the quota; unsupported as above. An empty value erases. */
   calbridge_status (*set)(calbridge_call* call, calbridge_bytes key, calbridge_bytes value);
 } calbridge_kv_service_v1_t;
 
-/* [instance] One operation: reads `request` (JSON, borrowed until return), answers once through host->reply, returns.
+/** [instance] One operation: reads `request` (JSON, borrowed until return), answers once through host->reply, returns.
  * It may block until the call's deadline. Threads that it starts must have ended when it returns. */
 typedef void (*calbridge_operation)(void* self, const calbridge_host_v1_t* host, calbridge_call* call,
                                     calbridge_bytes request);
 
-/* The one thing that a plugin exports, under the name calbridge_plugin_v1. Constant data: no code runs to make it. */
+/** The one thing that a plugin exports, under the name calbridge_plugin_v1. Constant data: no code runs to make it. */
 typedef struct calbridge_plugin_v1_s {
-  uint32_t magic;           /* CALBRIDGE_MAGIC */
-  uint32_t struct_size;     /* sizeof(calbridge_plugin_v1_t) when the plugin was compiled */
-  uint32_t major;           /* CALBRIDGE_MAJOR */
-  uint32_t minor;           /* CALBRIDGE_MINOR when the plugin was compiled */
-  calbridge_bytes manifest; /* JSON, see sdk/README.md */
+  uint32_t magic;           /**< CALBRIDGE_MAGIC */
+  uint32_t struct_size;     /**< sizeof(calbridge_plugin_v1_t) when the plugin was compiled */
+  uint32_t major;           /**< CALBRIDGE_MAJOR */
+  uint32_t minor;           /**< CALBRIDGE_MINOR when the plugin was compiled */
+  calbridge_bytes manifest; /**< JSON, see sdk/README.md */
 
-  /* [any] Makes an instance from {"client_id"?,"client_secret"?,"settings":{...}}. Returns it; or NULL after having
+  /** [any] Makes an instance from {"client_id"?,"client_secret"?,"settings":{...}}. Returns it; or NULL after having
    * replied to `call` with the reason. Of the services call, log, clock and random work here. */
   void* (*create)(const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes settings);
-  /* [any] Destroys it. No operation is under way and none follows. */
+  /** [any] Destroys it. No operation is under way and none follows. */
   void (*destroy)(void* self);
 
-  calbridge_operation connect;  /* where a person gives consent; makes no HTTP */
-  calbridge_operation exchange; /* code -> tokens and account */
-  calbridge_operation refresh;  /* refresh token -> tokens */
-  calbridge_operation push;     /* one entry, upsert or delete */
+  calbridge_operation connect;  /**< where a person gives consent; makes no HTTP */
+  calbridge_operation exchange; /**< code -> tokens and account */
+  calbridge_operation refresh;  /**< refresh token -> tokens */
+  calbridge_operation push;     /**< one entry, upsert or delete */
 
-  /* Optional from here on: NULL, or beyond struct_size, means that the plugin does not do it. */
-  calbridge_operation revoke; /* gives tokens back */
-  calbridge_operation feed;   /* head and tail around the renderings of a subscription feed */
+  /** Optional from here on: NULL, or beyond struct_size, means that the plugin does not do it. */
+  calbridge_operation revoke; /**< gives tokens back */
+  calbridge_operation feed;   /**< head and tail around the renderings of a subscription feed */
 
-  /* Since minor 1. */
-  calbridge_operation authenticate;   /* what a person typed -> secret and account */
-  calbridge_operation list_calendars; /* the calendars of one account */
-  calbridge_operation free_busy;      /* when somebody is busy */
-  calbridge_operation changes;        /* what changed in a calendar since last time */
+  /** Since minor 1. */
+  calbridge_operation authenticate;   /**< what a person typed -> secret and account */
+  calbridge_operation list_calendars; /**< the calendars of one account */
+  calbridge_operation free_busy;      /**< when somebody is busy */
+  calbridge_operation changes;        /**< what changed in a calendar since last time */
 } calbridge_plugin_v1_t;
 
-/* Defined by the plugin: `CALBRIDGE_EXPORT const calbridge_plugin_v1_t calbridge_plugin_v1 = { ... };` */
+/** Defined by the plugin: `CALBRIDGE_EXPORT const calbridge_plugin_v1_t calbridge_plugin_v1 = { ... };` */
 extern const calbridge_plugin_v1_t calbridge_plugin_v1;
 
-/* What every plugin of this major has at least: everything before the optional operations. */
+/** What every plugin of this major has at least: everything before the optional operations. */
 #define CALBRIDGE_PLUGIN_MIN_SIZE (offsetof(calbridge_plugin_v1_t, revoke))
 
 CALBRIDGE_STATIC_ASSERT(sizeof(void*) == 8 && sizeof(size_t) == 8, "calbridge plugins are 64-bit");

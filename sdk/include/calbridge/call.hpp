@@ -7,27 +7,33 @@
 /// The host's services as a plugin sees them. All of it is valid during one operation only, by one thread at a time.
 namespace calbridge::sdk {
 
+/// Header fields of HTTP, name and value, in their order.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+/// `text` as the boundary passes it; valid as long as `text` is.
 inline calbridge_bytes borrow(std::string_view text) {
   return {text.data(), text.size()};
 }
+/// What the other side passed; valid as long as that is.
 inline std::string_view view(calbridge_bytes bytes) {
   return bytes.size == 0 ? std::string_view() : std::string_view(bytes.data, bytes.size);
 }
 
+/// What to ask a provider. Host, lengths and framing are set by the host.
 struct HttpRequest {
-  std::string method;
-  std::string url;
-  Headers headers;
-  std::string body;
+  std::string method; ///< "GET", …
+  std::string url;    ///< absolute
+  Headers headers;    ///< in their order
+  std::string body;   ///< raw bytes
 };
 
+/// What a provider answered, whatever its status.
 struct HttpResponse {
-  int status = 0;
-  Headers headers;
-  std::string body;
+  int status = 0;   ///< RFC 9110 section 15
+  Headers headers;  ///< in their order
+  std::string body; ///< raw bytes
 
+  /// 2xx.
   bool ok() const { return status >= 200 && status < 300; }
   /// The first header of that name (any case), or empty.
   std::string_view header(std::string_view name) const {
@@ -50,10 +56,12 @@ struct HttpResponse {
 /// No complete response came. `sent`: the server may have seen, and done, what was asked.
 class HttpProblem : public Problem {
  public:
+  /// By Http::send alone; see there.
   HttpProblem(Status status, const std::string& message, std::string kind, bool sent)
       : Problem(status, message, "http_" + kind), kind_(std::move(kind)), sent_(sent) {}
   /// connect, tls, timeout, truncated, malformed, too_large, cancelled, refused_by_egress, invalid_request.
   const std::string& kind() const noexcept { return kind_; }
+  /// The server may have seen, and done, what was asked.
   bool sent() const noexcept { return sent_; }
 
  private:
@@ -61,8 +69,10 @@ class HttpProblem : public Problem {
   bool sent_;
 };
 
+/// "calbridge.http/1": requests through the host, within the manifest's egress and the call's deadline.
 class Http {
  public:
+  /// By Call::http().
   Http(const calbridge_http_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
 
   /// Sends and waits. Returns whatever the server answered, 4xx and 5xx too; redirects are not followed. Throws
@@ -70,16 +80,22 @@ class Http {
   HttpResponse send(const HttpRequest& request) const {
     return send(request.method, request.url, request.headers, request.body);
   }
+  /// The same, without a struct.
   HttpResponse send(std::string_view method, std::string_view url, const Headers& headers, std::string_view body) const;
 
+  /// send() with GET.
   HttpResponse get(std::string_view url, const Headers& headers = {}) const { return send("GET", url, headers, {}); }
+  /// send() with DELETE.
   HttpResponse del(std::string_view url, const Headers& headers = {}) const { return send("DELETE", url, headers, {}); }
+  /// send() with POST.
   HttpResponse post(std::string_view url, std::string_view body, const Headers& headers) const {
     return send("POST", url, headers, body);
   }
+  /// send() with PUT.
   HttpResponse put(std::string_view url, std::string_view body, const Headers& headers) const {
     return send("PUT", url, headers, body);
   }
+  /// send() with PATCH.
   HttpResponse patch(std::string_view url, std::string_view body, const Headers& headers) const {
     return send("PATCH", url, headers, body);
   }
@@ -89,12 +105,18 @@ class Http {
   calbridge_call* call_;
 };
 
+/// "calbridge.log/1": lines of the host's log. Never pass tokens or codes. Beyond 4 KiB a line is cut.
 class Log {
  public:
+  /// By Call::log().
   Log(const calbridge_log_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
+  /// For whoever looks for a fault.
   void debug(std::string_view message) const { table_->write(call_, CALBRIDGE_LOG_DEBUG, borrow(message)); }
+  /// Worth a line in normal operation.
   void info(std::string_view message) const { table_->write(call_, CALBRIDGE_LOG_INFO, borrow(message)); }
+  /// Odd, but the operation goes on.
   void warning(std::string_view message) const { table_->write(call_, CALBRIDGE_LOG_WARNING, borrow(message)); }
+  /// The operation fails because of this.
   void error(std::string_view message) const { table_->write(call_, CALBRIDGE_LOG_ERROR, borrow(message)); }
 
  private:
@@ -102,11 +124,14 @@ class Log {
   calbridge_call* call_;
 };
 
+/// "calbridge.clock/1": the host's time, which tests fix.
 class Clock {
  public:
+  /// By Call::clock().
   Clock(const calbridge_clock_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
   /// Milliseconds since 1970, UTC.
   std::int64_t nowMs() const { return table_->now_ms(call_); }
+  /// Milliseconds since an arbitrary moment; never steps back.
   std::int64_t monotonicMs() const { return table_->monotonic_ms(call_); }
 
  private:
@@ -114,9 +139,12 @@ class Clock {
   calbridge_call* call_;
 };
 
+/// "calbridge.random/1": cryptographic randomness, which tests fix.
 class Random {
  public:
+  /// By Call::random().
   Random(const calbridge_random_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
+  /// Fills all of `out`.
   void fill(std::span<std::uint8_t> out) const { table_->fill(call_, out.data(), out.size()); }
 
  private:
@@ -127,6 +155,7 @@ class Random {
 /// Small values of this connection.
 class KeyValues {
  public:
+  /// By Call::kv().
   KeyValues(const calbridge_kv_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
   /// nullopt when absent, and where the call belongs to no connection.
   std::optional<std::string> get(std::string_view key) const {
@@ -149,19 +178,27 @@ class KeyValues {
 /// One operation under way. A service that the host lacks throws Problem(unsupported) when it is asked for.
 class Call {
  public:
+  /// By the SDK, for each operation; both are borrowed.
   Call(const calbridge_host_v1_t* host, calbridge_call* call) : host_(host), call_(call) {}
 
   /// Is there such a service ("calbridge.kv/1")?
   bool has(const char* service) const { return host_->get_service(host_, service) != nullptr; }
+  /// HTTP through the host.
   Http http() const { return {table<calbridge_http_service_v1_t>(CALBRIDGE_HTTP_SERVICE), call_}; }
+  /// The host's log.
   Log log() const { return {table<calbridge_log_service_v1_t>(CALBRIDGE_LOG_SERVICE), call_}; }
+  /// The host's time.
   Clock clock() const { return {table<calbridge_clock_service_v1_t>(CALBRIDGE_CLOCK_SERVICE), call_}; }
+  /// The host's randomness.
   Random random() const { return {table<calbridge_random_service_v1_t>(CALBRIDGE_RANDOM_SERVICE), call_}; }
+  /// What the host keeps for this connection.
   KeyValues kv() const { return {table<calbridge_kv_service_v1_t>(CALBRIDGE_KV_SERVICE), call_}; }
 
+  /// Until the deadline; 0 once it has passed. HTTP requests end by it by themselves.
   std::chrono::milliseconds remaining() const {
     return std::chrono::milliseconds(table<calbridge_call_service_v1_t>(CALBRIDGE_CALL_SERVICE)->remaining_ms(call_));
   }
+  /// The host wants the call to end.
   bool cancelled() const { return table<calbridge_call_service_v1_t>(CALBRIDGE_CALL_SERVICE)->cancelled(call_) != 0; }
   /// Throws Problem(cancelled) or Problem(deadline) when there is no point in going on.
   void checkpoint() const {

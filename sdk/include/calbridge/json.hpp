@@ -12,6 +12,7 @@
 /// Reading and writing JSON within the caps of the plugin boundary. Everything here is pure and thread-safe.
 namespace calbridge::sdk {
 
+/// The JSON library of the C++ face. It stays inside the plugin: nothing of it crosses the boundary.
 using Json = nlohmann::json;
 
 /// True when `text` opens at most `limit` arrays and objects inside each other. Reads brackets outside of strings
@@ -125,6 +126,7 @@ class ObjectWriter {
   /// Appends to `out`, which must outlive it.
   explicit ObjectWriter(std::string& out) : out_(out) { out_.push_back('{'); }
 
+  /// Adds a string, escaped.
   ObjectWriter& text(std::string_view key, std::string_view value) {
     name(key);
     appendJsonString(out_, value);
@@ -134,11 +136,13 @@ class ObjectWriter {
   ObjectWriter& optionalText(std::string_view key, std::string_view value) {
     return value.empty() ? *this : text(key, value);
   }
+  /// Adds an integer.
   ObjectWriter& number(std::string_view key, std::int64_t value) {
     name(key);
     out_.append(std::to_string(value));
     return *this;
   }
+  /// Adds true or false.
   ObjectWriter& flag(std::string_view key, bool value) {
     name(key);
     out_.append(value ? "true" : "false");
@@ -150,6 +154,7 @@ class ObjectWriter {
     out_.append(first_ ? "\"" : ",\"").append(key).append("\":");
     first_ = false;
   }
+  /// Closes the object; nothing may follow.
   void end() { out_.push_back('}'); }
 
  private:

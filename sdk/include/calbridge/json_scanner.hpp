@@ -7,8 +7,8 @@ namespace calbridge::sdk {
 
 /// Reads JSON of a known shape from front to back straight into its destination, without building a
 /// document. It is a short cut and never the judge: every function answers false for whatever is wrong or merely
-/// unusual (fractions, \u escapes, null), and the caller then asks parseJson(), which knows it all and says what is
-/// wrong. What the scanner does accept, parseJson() accepts with the same value. Of repeated fields the last counts.
+/// unusual (fractions, escapes by number, null), and the caller then asks parseJson(), which knows it all and says what
+/// is wrong. What the scanner does accept, parseJson() accepts with the same value. Of repeated fields the last counts.
 class JsonScanner {
  public:
   /// Borrows `text`, of at most CALBRIDGE_JSON_MAX_BYTES.
@@ -56,6 +56,7 @@ class JsonScanner {
     return take(']');
   }
 
+  /// A string, decoded, replacing what `out` holds.
   bool text(std::string& out) {
     if (!take('"')) {
       return false;
@@ -90,6 +91,7 @@ class JsonScanner {
     return false;
   }
 
+  /// An integer that fits.
   bool integer(std::int64_t& out) {
     blanks();
     const char* const begin = at_;
@@ -102,6 +104,7 @@ class JsonScanner {
     return *digits != '0' || next == digits + 1; // JSON knows no leading zeros
   }
 
+  /// true or false.
   bool flag(bool& out) {
     out = literal("true");
     return out || literal("false");

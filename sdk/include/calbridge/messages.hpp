@@ -8,170 +8,191 @@ namespace calbridge::sdk {
 /// What `create` gives: the application's own credentials and the provider's settings, already valid against the
 /// manifest's schema.
 struct Settings {
-  std::string clientId;
-  std::string clientSecret;
-  Json values = Json::object();
+  std::string clientId;         ///< empty while the installation has none
+  std::string clientSecret;     ///< empty while the installation has none
+  Json values = Json::object(); ///< the settings themselves
 
   /// A string setting, or `fallback` when it is absent.
   std::string text(const char* key, const std::string& fallback = {}) const { return values.value(key, fallback); }
 };
 
+/// Where does a person give consent? The host made `state` and the challenge, and checks them.
 struct ConnectRequest {
-  std::string redirectUri;
-  std::string state;
+  std::string redirectUri;         ///< exactly as registered
+  std::string state;               ///< to be passed on unchanged
   std::string codeChallenge;       ///< RFC 7636
   std::string codeChallengeMethod; ///< "S256"
-  std::string loginHint;
+  std::string loginHint;           ///< the person's e-mail address, may be empty
 };
+/// Where the browser is sent.
 struct ConnectReply {
-  std::string authorizationUrl;
+  std::string authorizationUrl; ///< absolute
 };
 
+/// The person has given consent and came back with a code.
 struct ExchangeRequest {
-  std::string redirectUri;
-  std::string code;
-  std::string codeVerifier;
+  std::string redirectUri;  ///< exactly as registered
+  std::string code;         ///< send it once
+  std::string codeVerifier; ///< RFC 7636
 };
+/// The access token ends soon.
 struct RefreshRequest {
-  std::string refreshToken;
+  std::string refreshToken; ///< as the provider gave it
 };
+/// The person disconnects: give the grant back.
 struct RevokeRequest {
-  std::string accessToken;
-  std::string refreshToken;
-  Json secret; ///< of a provider with the capability `credentials`; null otherwise
+  std::string accessToken;  ///< as the provider gave it
+  std::string refreshToken; ///< as the provider gave it
+  Json secret;              ///< of a provider with the capability `credentials`; null otherwise
 };
 /// Who the person is at the provider.
 struct Account {
   std::string id;    ///< stable
   std::string label; ///< usually an e-mail address
 };
+/// What a token endpoint answered.
 struct Grant {
-  std::string accessToken;
+  std::string accessToken;               ///< as the provider gave it
   std::string refreshToken;              ///< empty: none was given, the old one stays
   std::optional<std::int64_t> expiresIn; ///< seconds
   std::string scope;                     ///< as granted
   Account account;                       ///< exchange only
 };
 
+/// What one person's calendar says about one appointment.
 struct Entry {
-  std::string title;
-  std::string description; ///< plain text
-  std::string location;
-  bool allDay = false;
-  std::string start;    ///< "2026-12-01T09:00:00" wall clock in `timezone`; all-day: "2026-12-01"
-  std::string end;      ///< exclusive
-  std::string timezone; ///< IANA
-  std::string startUtc; ///< "2026-12-01T09:00:00Z"
-  std::string endUtc;
+  std::string title;          ///< plain text, may be empty
+  std::string description;    ///< plain text
+  std::string location;       ///< plain text, may be empty
+  bool allDay = false;        ///< `start` and `end` are dates
+  std::string start;          ///< "2026-12-01T09:00:00" wall clock in `timezone`; all-day: "2026-12-01"
+  std::string end;            ///< exclusive
+  std::string timezone;       ///< IANA
+  std::string startUtc;       ///< "2026-12-01T09:00:00Z"
+  std::string endUtc;         ///< exclusive
   std::vector<int> reminders; ///< minutes before the start, ascending
   std::string showAs;         ///< busy | free
   std::string visibility;     ///< default | public | private | confidential
   std::string status;         ///< confirmed | tentative | cancelled
-  std::string url;
+  std::string url;            ///< may be empty
 };
 /// Whom an invitation goes to.
 struct Recipient {
-  std::string email;
-  std::string name;
+  std::string email;          ///< where it goes
+  std::string name;           ///< of the feed, for people
   std::string language;       ///< BCP 47
   std::string unsubscribeUrl; ///< ends these mails (RFC 8058); a secret
   std::string settingsUrl;    ///< where the person connects a calendar instead
 };
+/// One entry, as it should be in that person's calendar. It may come again at any time: twice must be once.
 struct PushRequest {
+  /// upsert: make it so, whether it is there or not. remove: gone already is fine.
   enum class Operation { upsert, remove };
-  Operation operation = Operation::upsert;
-  std::string accessToken;
-  std::string uid;            ///< stable for this placement and connection: [a-z0-9-], at most 64
-  std::string idempotencyKey; ///< UUID; the same for all tries of one creation, new after a confirmed removal
-  std::string providerEventId;
-  std::string etag;
-  std::int64_t sequence = 0;
-  std::string stamp; ///< RFC 3339, UTC
+  Operation operation = Operation::upsert; ///< what to do
+  std::string accessToken;                 ///< as the provider gave it
+  std::string uid;                         ///< stable for this placement and connection: [a-z0-9-], at most 64
+  std::string idempotencyKey;  ///< UUID; the same for all tries of one creation, new after a confirmed removal
+  std::string providerEventId; ///< the provider's own id; in a request: what was answered last
+  std::string etag;            ///< the provider's version; in a request: what was answered last
+  std::int64_t sequence = 0;   ///< RFC 5545 SEQUENCE
+  std::string stamp;           ///< RFC 3339, UTC
   std::int64_t attempt =
       1;                 ///< counts the tries of this push, 1 for the first; more means: an earlier one may have worked
   bool hasEntry = false; ///< always for upsert; for remove when it is known what was there
-  Entry entry;
-  Json secret;            ///< what `authenticate` gave; null otherwise
-  std::string calendar;   ///< id of the calendar that the person chose; empty: the plugin's own default
-  Recipient recipient;    ///< capability `invitations` only; no e-mail: none
+  Entry entry;           ///< what it should say
+  Json secret;           ///< what `authenticate` gave; null otherwise
+  std::string calendar;  ///< id of the calendar that the person chose; empty: the plugin's own default
+  Recipient recipient;   ///< capability `invitations` only; no e-mail: none
   bool withdrawn = false; ///< remove: the appointment stands, only this calendar does not get it any more
 };
+/// What the calendar has now.
 struct PushReply {
-  std::string providerEventId;
-  std::string etag;
-  std::string link;
-  std::string rendering; ///< feed providers: the finished piece
+  std::string providerEventId; ///< the provider's own id; in a request: what was answered last
+  std::string etag;            ///< the provider's version; in a request: what was answered last
+  std::string link;            ///< its page at the provider
+  std::string rendering;       ///< feed providers: the finished piece
 };
 
+/// What frame does a subscription feed have?
 struct FeedRequest {
-  std::string name;
-  std::vector<std::string> timezones;
+  std::string name;                   ///< of the feed, for people
+  std::vector<std::string> timezones; ///< IANA, all that the entries use
 };
 /// A feed is head + the stored renderings + tail.
 struct FeedFrame {
-  std::string head;
-  std::string tail;
+  std::string head; ///< comes first
+  std::string tail; ///< comes last
 };
+/// An operation that has nothing to say.
 struct Nothing {};
 
 /// What a person typed into the form that the manifest's `credentials_schema` describes; valid against that schema.
 struct AuthenticateRequest {
-  Json credentials = Json::object();
+  Json credentials = Json::object(); ///< the form's values
 
   /// One field of the form, or `fallback` when it was left out.
   std::string text(const char* key, const std::string& fallback = {}) const { return credentials.value(key, fallback); }
 };
+/// Somebody is known now: what the host keeps for the calls to come.
 struct Authentication {
   Json secret = Json::object(); ///< an object; the host keeps it sealed and gives it back as `secret`
-  Account account;
+  Account account;              ///< as the provider calls it
 };
 
 /// For whom: `accessToken` or `secret`, by how the person connected.
 struct ListCalendarsRequest {
-  std::string accessToken;
-  Json secret;
+  std::string accessToken; ///< as the provider gave it
+  Json secret;             ///< what `authenticate` gave; null otherwise
 };
+/// One calendar of an account.
 struct Calendar {
-  std::string id;
-  std::string name;
-  std::string color; ///< "#rrggbb", may be empty
-  bool writable = false;
-  bool primary = false; ///< the one that entries go to without a choice
+  std::string id;        ///< stable
+  std::string name;      ///< of the feed, for people
+  std::string color;     ///< "#rrggbb", may be empty
+  bool writable = false; ///< entries may be put there
+  bool primary = false;  ///< the one that entries go to without a choice
 };
+/// All of them that entries could go to.
 struct CalendarList {
-  std::vector<Calendar> calendars;
+  std::vector<Calendar> calendars; ///< in the provider's order
 };
 
+/// When is somebody busy?
 struct FreeBusyRequest {
-  std::string accessToken;
-  Json secret;
-  std::string calendar; ///< empty: the plugin's own default
-  std::string start;    ///< RFC 3339, UTC
-  std::string end;      ///< exclusive
+  std::string accessToken; ///< as the provider gave it
+  Json secret;             ///< what `authenticate` gave; null otherwise
+  std::string calendar;    ///< empty: the plugin's own default
+  std::string start;       ///< RFC 3339, UTC
+  std::string end;         ///< exclusive
 };
+/// One stretch of time.
 struct BusyTime {
   std::string start; ///< RFC 3339
-  std::string end;
+  std::string end;   ///< exclusive
 };
+/// All of them between the two instants asked about.
 struct BusyTimes {
-  std::vector<BusyTime> busy;
+  std::vector<BusyTime> busy; ///< in any order
 };
 
+/// What has changed in a calendar since last time?
 struct ChangesRequest {
-  std::string accessToken;
-  Json secret;
-  std::string calendar;
-  std::string syncToken; ///< of the last answer; empty: from the beginning
+  std::string accessToken; ///< as the provider gave it
+  Json secret;             ///< what `authenticate` gave; null otherwise
+  std::string calendar;    ///< empty: the plugin's own default
+  std::string syncToken;   ///< of the last answer; empty: from the beginning
 };
+/// One entry that is new, other or gone.
 struct Change {
-  std::string uid; ///< when known
-  std::string providerEventId;
-  std::string etag;
-  bool deleted = false;
+  std::string uid;             ///< when known
+  std::string providerEventId; ///< the provider's own id; in a request: what was answered last
+  std::string etag;            ///< the provider's version; in a request: what was answered last
+  bool deleted = false;        ///< it is gone
 };
+/// All of them, and where to go on from.
 struct ChangeList {
-  std::vector<Change> changes;
-  std::string syncToken;
+  std::vector<Change> changes; ///< in any order
+  std::string syncToken;       ///< for the next request
 };
 
 /// Takes typed fields out of a JSON object (moving strings, not copying). Throws Problem(invalidRequest) naming the
@@ -184,14 +205,17 @@ class Fields {
       throw Problem(Status::invalidRequest, "request" + at_ + " must be a JSON object");
     }
   }
+  /// A string that must be there.
   std::string required(const char* key) {
     Json* value = find(key);
     return value != nullptr ? string(key, *value) : throw wrong(key, "is missing");
   }
+  /// A string, or empty.
   std::string optional(const char* key) {
     Json* value = find(key);
     return value != nullptr ? string(key, *value) : std::string();
   }
+  /// An integer, or `fallback`.
   std::int64_t integer(const char* key, std::int64_t fallback) {
     Json* value = find(key);
     if (value != nullptr && !value->is_number_integer()) {
@@ -199,6 +223,7 @@ class Fields {
     }
     return value != nullptr ? value->get<std::int64_t>() : fallback;
   }
+  /// A boolean; absent is false.
   bool flag(const char* key) {
     Json* value = find(key);
     if (value != nullptr && !value->is_boolean()) {
@@ -219,6 +244,7 @@ class Fields {
     const auto found = json_.find(key);
     return found == json_.end() || found->is_null() ? nullptr : &*found;
   }
+  /// That the member `key` is not as it should be: to be thrown.
   Problem wrong(const char* key, const char* what) const {
     return Problem(Status::invalidRequest, "request" + at_ + "/" + key + " " + what);
   }
@@ -232,6 +258,8 @@ class Fields {
   std::string at_;
 };
 
+/// Each takes its request out of `json`, moving strings. Throws Problem(invalidRequest) naming the field.
+/// @{
 void read(Json& json, Settings& to);
 void read(Json& json, ConnectRequest& to);
 void read(Json& json, ExchangeRequest& to);
@@ -243,6 +271,7 @@ void read(Json& json, AuthenticateRequest& to);
 void read(Json& json, ListCalendarsRequest& to);
 void read(Json& json, FreeBusyRequest& to);
 void read(Json& json, ChangesRequest& to);
+/// @}
 
 /// Fills `to` from the usual form of a request, without a document. False, with `to` in any state, when it has to be
 /// parsed: the same request then gives the same values, or the reason why it is wrong.
@@ -251,6 +280,8 @@ bool scan(std::string_view, Request&) {
   return false;
 }
 bool scan(std::string_view text, PushRequest& to); ///< the one request that is made for every delivery
+/// Each makes the document of its reply.
+/// @{
 std::string write(const ConnectReply& reply);
 std::string write(const Grant& reply);
 std::string write(const PushReply& reply);
@@ -261,6 +292,7 @@ std::string write(const BusyTimes& reply);
 std::string write(const ChangeList& reply);
 std::string write(const Nothing& reply);
 std::string write(const Problem& problem);
+/// @}
 
 } // namespace calbridge::sdk
 

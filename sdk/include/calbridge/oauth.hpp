@@ -8,6 +8,7 @@
 /// What every OAuth 2.0 + REST provider needs. Pure functions unless they take a Call.
 namespace calbridge::sdk {
 
+/// Names and values of a form or a query, in their order.
 using Form = std::vector<std::pair<std::string, std::string>>;
 
 /// RFC 3986 section 2.1: everything but unreserved characters becomes %XX. Fit for path segments, queries and forms.

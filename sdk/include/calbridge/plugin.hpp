@@ -15,7 +15,7 @@
 ///   BusyTimes free_busy(Call& call, const FreeBusyRequest& request);                  // optional
 ///   ChangeList changes(Call& call, const ChangesRequest& request);                    // optional
 ///
-/// Each may throw Problem, or return Result<…>. An operation that the class lacks answers `unsupported`. Whatever else
+/// Each may throw Problem, or return a Result. An operation that the class lacks answers `unsupported`. Whatever else
 /// is thrown becomes `internal` with the exception's type alone, since its text might hold secrets.
 #include "calbridge/call.hpp"
 #include "calbridge/messages.hpp"

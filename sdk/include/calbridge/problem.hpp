@@ -12,18 +12,18 @@ namespace calbridge::sdk {
 
 /// How an operation can end (CALBRIDGE_OK … of abi.h).
 enum class Status : calbridge_status {
-  ok = CALBRIDGE_OK,
-  invalidRequest = CALBRIDGE_INVALID_REQUEST,
-  reauthRequired = CALBRIDGE_REAUTH_REQUIRED,
-  rateLimited = CALBRIDGE_RATE_LIMITED,
-  notFound = CALBRIDGE_NOT_FOUND,
-  conflict = CALBRIDGE_CONFLICT,
-  transient = CALBRIDGE_TRANSIENT,
-  permanent = CALBRIDGE_PERMANENT,
-  cancelled = CALBRIDGE_CANCELLED,
-  deadline = CALBRIDGE_DEADLINE,
-  unsupported = CALBRIDGE_UNSUPPORTED,
-  internal = CALBRIDGE_INTERNAL,
+  ok = CALBRIDGE_OK,                          ///< done
+  invalidRequest = CALBRIDGE_INVALID_REQUEST, ///< the request itself was wrong; never retried
+  reauthRequired = CALBRIDGE_REAUTH_REQUIRED, ///< the grant is dead: the person must connect again
+  rateLimited = CALBRIDGE_RATE_LIMITED,       ///< try again, not before retryAfter
+  notFound = CALBRIDGE_NOT_FOUND,             ///< the target (the calendar) is gone
+  conflict = CALBRIDGE_CONFLICT,              ///< somebody else changed it: try again with fresh knowledge
+  transient = CALBRIDGE_TRANSIENT,            ///< try again later
+  permanent = CALBRIDGE_PERMANENT,            ///< this will never work for this entry
+  cancelled = CALBRIDGE_CANCELLED,            ///< the host asked to stop
+  deadline = CALBRIDGE_DEADLINE,              ///< the time was used up
+  unsupported = CALBRIDGE_UNSUPPORTED,        ///< this plugin or this host does not do that
+  internal = CALBRIDGE_INTERNAL,              ///< a bug on the answering side
 };
 
 /// A status read from the other side; one that this version does not know means permanent.
@@ -40,8 +40,11 @@ class Problem : public std::runtime_error {
           std::optional<std::chrono::milliseconds> retryAfter = {})
       : std::runtime_error(message), status_(status), code_(std::move(code)), retryAfter_(retryAfter) {}
 
+  /// What the host does about it.
   Status status() const noexcept { return status_; }
+  /// The provider's own word for it; may be empty.
   const std::string& code() const noexcept { return code_; }
+  /// How long the host waits at least.
   std::optional<std::chrono::milliseconds> retryAfter() const noexcept { return retryAfter_; }
 
  private:

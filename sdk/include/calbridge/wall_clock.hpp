@@ -11,12 +11,12 @@ namespace calbridge::sdk {
 
 /// What a calendar and a clock on a wall show, in whatever zone.
 struct WallClock {
-  int year = 0;
-  int month = 1; ///< 1–12
-  int day = 1;   ///< 1–31
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
+  int year = 0;   ///< of the Gregorian calendar
+  int month = 1;  ///< 1–12
+  int day = 1;    ///< 1–31
+  int hour = 0;   ///< 0–23
+  int minute = 0; ///< 0–59
+  int second = 0; ///< 0–59
 };
 
 /// Reads "2026-12-01" as midnight of that day; nullopt for anything else and for days that do not exist.
