@@ -47,7 +47,7 @@ struct Credentials {
   std::string refreshToken; ///< empty: the provider gave none (a refresh then keeps the old one)
   TimeMs expiresAt = 0;     ///< of the access token; 0 = unknown
   std::string scope;        ///< as granted
-  std::string secret;       ///< instead of tokens: the JSON object that a `credentials` plugin gave, as it gave it
+  std::string secret = {};  ///< instead of tokens: the JSON object that a `credentials` plugin gave, as it gave it
 };
 
 /// Who the person is at the provider.

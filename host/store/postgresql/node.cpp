@@ -82,7 +82,8 @@ void Node::renew() {
   }
   const auto lifetime = static_cast<std::int64_t>(lifetime_.count());
   const auto asked = std::chrono::steady_clock::now();
-  if (session_->run("node_alive", run_.load(), lifetime, policy) > 0) {
+  if (session_->run("node_alive", run_.load(), lifetime, policy, asked.time_since_epoch() < wantsWorkUntil_.load()) >
+      0) {
     heard(asked);
     return;
   }

@@ -42,6 +42,9 @@ class Node {
   const std::string& name() const { return name_; }
   /// Which policies this node decides by; others see it with the next renewal.
   void announce(const std::string& policy);
+  /// Until then (steady clock) the others are told, with every renewal, that this node has room for work of theirs. Any
+  /// thread.
+  void wantWorkUntil(std::chrono::steady_clock::time_point until) { wantsWorkUntil_ = until.time_since_epoch(); }
 
  private:
   void renewForever();
@@ -56,6 +59,7 @@ class Node {
   std::unique_ptr<Session> session_; ///< constructor's thread, then the node's
   std::atomic<std::int64_t> run_{0};
   std::atomic<std::chrono::steady_clock::duration> aliveUntil_{std::chrono::steady_clock::duration::zero()};
+  std::atomic<std::chrono::steady_clock::duration> wantsWorkUntil_{std::chrono::steady_clock::duration::zero()};
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::size_t kConnectionsAtOnce = 64; ///< looked up in one statement
 constexpr TimeMs kElsewhereMs = 1000;          ///< then another node's mailbox is looked at again
-/// For so long a node leaves mailboxes that are more than its share to the others: claims on them end, they are given
-/// back, and the others look again.
-constexpr TimeMs kOfferMs = 4000;
-constexpr TimeMs kBetweenOffersMs = 10'000;
+/// For so long a node leaves mailboxes to others that have room: claims on them end, a second later they are given
+/// back, and a second after that the others have looked.
+constexpr TimeMs kOfferMs = 2500;
+constexpr std::chrono::milliseconds kWant{1500}; ///< for so long a node that has room and saw work elsewhere says so
 
 TimeMs monotonicMs() {
   return SystemClock().monotonic();
@@ -68,6 +68,8 @@ class PostgresqlStore::Choice {
   bool leftBehind() const { return leftBehind_; }
   /// Due work was left behind because this node has enough to do.
   bool busy() const { return leftBehind_ || !full_.empty(); }
+  /// There is room here, and due work in mailboxes of other nodes.
+  bool wantsWork() const { return sawElsewhere_ && !busy(); }
 
  private:
   using DueRow = std::pair<TimeMs, std::int64_t>; // due, placement
@@ -131,8 +133,10 @@ class PostgresqlStore::Choice {
             const bool elsewhere = row.flag();
             if (pausedUntil > now_)
               later[connectionId] = pausedUntil;
-            else if (elsewhere)
+            else if (elsewhere) {
               later[connectionId] = now_ + kElsewhereMs;
+              sawElsewhere_ = true;
+            }
             if (const auto dueAt = row.maybeInteger())
               open.page.emplace_back(*dueAt, row.integer());
           },
@@ -184,6 +188,7 @@ class PostgresqlStore::Choice {
   std::priority_queue<DueRow, std::vector<DueRow>, std::greater<>> order_; ///< first due row, connection
   std::set<std::string> full_;                                             ///< providers
   bool leftBehind_ = false;
+  bool sawElsewhere_ = false;
 };
 
 std::optional<TimeMs> PostgresqlStore::leaseTime(TimeMs now) const {
@@ -192,6 +197,8 @@ std::optional<TimeMs> PostgresqlStore::leaseTime(TimeMs now) const {
 
 Store::Claim PostgresqlStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) {
   const std::lock_guard lock(claimMutex_);
+  if (shareDue_)
+    shareMailboxes();
   for (const auto connectionId : held_.expire(now))
     book_.lower(connectionId, now, "");
   Claim claim;
@@ -200,6 +207,10 @@ Store::Claim PostgresqlStore::claimDeliveries(TimeMs now, std::size_t limit, Tim
   if (!chosen.empty())
     claim.tasks = lease(chosen, now, leaseMs);
   busy_ = busy_ || choice.busy();
+  if (choice.busy())
+    node_->wantWorkUntil({});
+  else if (choice.wantsWork())
+    node_->wantWorkUntil(std::chrono::steady_clock::now() + kWant);
   const auto expect = [&](std::optional<TimeMs> at) {
     if (at)
       claim.nextDue = std::min(claim.nextDue.value_or(*at), std::max(*at, now));
@@ -336,13 +347,13 @@ std::vector<DeliveryTask> PostgresqlStore::lease(const std::vector<Candidate>& c
 
 /// Leaves mailboxes to others that have room while this node has more to do than it can: the claims on a mailbox follow
 /// each other without a gap then, so that by itself none would ever be given back. Under claimMutex_.
-void PostgresqlStore::offerSurplus(std::size_t alive, std::size_t inUse) {
+void PostgresqlStore::offerSurplus() {
   const TimeMs now = monotonicMs();
   std::erase_if(offered_, [now](const auto& offer) { return offer.second <= now; });
-  const std::size_t share = (inUse + alive - 1) / alive;
-  if (!std::exchange(busy_, false) || now < noOfferBefore_ || mailboxes_.size() <= share + share / 8)
+  const bool busy = std::exchange(busy_, false);
+  const std::size_t share = (inUse_ + alive_ - 1) / alive_;
+  if (!busy || !workWanted_ || !offered_.empty() || mailboxes_.size() <= share)
     return;
-  noOfferBefore_ = now + kBetweenOffersMs;
   std::size_t surplus = mailboxes_.size() - share;
   for (const auto& [id, at] : mailboxes_) {
     if (surplus-- == 0)
@@ -351,17 +362,15 @@ void PostgresqlStore::offerSurplus(std::size_t alive, std::size_t inUse) {
   }
 }
 
-/// Mailboxes without claims are nobody's after a moment, and those on offer at once, so that nodes with room can help.
-/// Alone, there is nobody to help.
-void PostgresqlStore::shareMailboxes(std::size_t alive, std::size_t inUse) {
-  const std::unique_lock lock(claimMutex_, std::try_to_lock);
-  if (!lock)
-    return;
-  if (alone_) {
+/// Every second: mailboxes without claims are nobody's after a moment, and those on offer at once, so that nodes with
+/// room can help. Alone, there is nobody to help. Under claimMutex_.
+void PostgresqlStore::shareMailboxes() {
+  shareDue_ = false;
+  if (alive_ < 2) {
     offered_.clear();
     return;
   }
-  offerSurplus(alive, inUse);
+  offerSurplus();
   const TimeMs before = monotonicMs() - kElsewhereMs;
   Array idle = Array::integers();
   std::vector<std::int64_t> ids;

@@ -213,7 +213,7 @@ void PostgresqlStore::releaseClaims(std::span<const DeliveryTask> tasks) {
 }
 
 void PostgresqlStore::clockWentBack(TimeMs now, TimeMs step) {
-  if (!alone_)
+  if (alive_ > 1)
     return; // whose clock is wrong?
   change(Durability::durable, [&](Session& s, Dues& dues) {
     const auto sooner = [&](Row& row) { dues.push_back({row.integer(), now, ""}); };

@@ -32,9 +32,11 @@ void PostgresqlStore::lookAround() {
   std::vector<Due> heads;
   bool orphaned = false;
   std::size_t alive = 0, inUse = 0;
+  bool wanted = false;
   sessions_.read([&](Session& s) {
     heads.clear();
     alive = inUse = 0;
+    wanted = false;
     s.each("deliveries_heads", [&](Row& row) {
       const std::int64_t connectionId = row.integer();
       const TimeMs at = row.integer();
@@ -42,11 +44,19 @@ void PostgresqlStore::lookAround() {
     });
     s.one(
         "events_orphaned", [&](Row& row) { orphaned = row.flag(); }, run());
-    s.each("nodes_alive", [&](Row&) { ++alive; });
+    s.each("nodes_alive", [&](Row& row) {
+      const bool own = row.integer() == run();
+      row.text(); // name
+      row.text(); // policy
+      ++alive;
+      wanted = (row.flag() && !own) || wanted;
+    });
     if (alive > 1)
       s.one("mailboxes_in_use", [&](Row& row) { inUse = static_cast<std::size_t>(row.integer()); });
   });
-  alone_ = alive < 2;
+  alive_ = alive;
+  inUse_ = inUse;
+  workWanted_ = wanted;
   const TimeMs now = SystemClock().now();
   bool due = false;
   for (const auto& head : heads) {
@@ -61,7 +71,9 @@ void PostgresqlStore::lookAround() {
     if (eventsWaiting_)
       eventsWaiting_();
   }
-  shareMailboxes(alive, inUse);
+  shareDue_ = true;
+  if (const std::unique_lock lock(claimMutex_, std::try_to_lock); lock)
+    shareMailboxes();
 }
 
 void PostgresqlStore::change(Durability durability, const std::function<void(Session&, Dues&)>& work) {

@@ -135,8 +135,8 @@ class PostgresqlStore final : public Store {
   /// The time by which leases run, if it is not the server's own.
   std::optional<TimeMs> leaseTime(TimeMs now) const;
   void lookAround();
-  void shareMailboxes(std::size_t alive, std::size_t inUse);
-  void offerSurplus(std::size_t alive, std::size_t inUse);
+  void shareMailboxes();
+  void offerSurplus();
 
   const OpenOptions options_;
   Sessions sessions_;
@@ -149,10 +149,12 @@ class PostgresqlStore final : public Store {
   std::unordered_map<std::int64_t, TimeMs> mailboxes_; ///< ours, with the time of the last claim (monotonic ms)
   std::int64_t mailboxRun_ = 0;                        ///< the run that has them
   std::unordered_map<std::int64_t, TimeMs> offered_;   ///< left to other nodes until then (monotonic ms)
-  TimeMs noOfferBefore_ = 0;                           ///< monotonic ms
   bool busy_ = false;                                  ///< due work was left behind since the last look around
   std::vector<Key> doubtful_;                          ///< claims whose commit was not heard of
-  std::atomic<bool> alone_{true};                      ///< no other node is alive
+  std::atomic<std::size_t> alive_{1};                  ///< nodes
+  std::atomic<std::size_t> inUse_{0};                  ///< mailboxes of all nodes; counted while there are several
+  std::atomic<bool> workWanted_{false};                ///< another node has room and sees work in mailboxes of others
+  std::atomic<bool> shareDue_{false};                  ///< whoever holds claimMutex_ next looks what to leave to others
   std::atomic<std::int64_t> refusedOutcomes_{0};
 
   std::mutex signalsMutex_;

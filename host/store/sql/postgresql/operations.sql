@@ -536,14 +536,15 @@ INSERT INTO nodes (run, name, started_at, alive_until, policy)
 VALUES (nextval('runs'), $1, clock_timestamp(), clock_timestamp() + make_interval(secs => $2::bigint), $3) RETURNING run
 
 -- name: node_alive
-UPDATE nodes SET alive_until = clock_timestamp() + make_interval(secs => $2::bigint), policy = $3
+UPDATE nodes SET alive_until = clock_timestamp() + make_interval(secs => $2::bigint), policy = $3,
+  wants_work = $4::boolean
 WHERE run = $1 AND alive_until > clock_timestamp()
 
 -- name: node_leave
 DELETE FROM nodes WHERE run = $1
 
 -- name: nodes_alive
-SELECT run, name, policy FROM nodes WHERE alive_until > clock_timestamp() ORDER BY name, run
+SELECT run, name, policy, wants_work FROM nodes WHERE alive_until > clock_timestamp() ORDER BY name, run
 
 -- -------- upkeep --------
 
