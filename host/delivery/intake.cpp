@@ -9,10 +9,14 @@
 namespace calbridge::delivery {
 namespace {
 
-constexpr std::size_t kQueueLimit = 2048; ///< events kept parsed in memory; beyond it they are read from the journal
+constexpr std::size_t kQueueLimit = 2048; ///< events kept in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 256;       ///< events routed in one transaction
 constexpr int kJournalDepth = 64;         ///< deeper than what is accepted
 constexpr auto kRetryPause = std::chrono::seconds(1);
+
+JournaledEvent readEvent(std::int64_t seq, const std::string& body) {
+  return {seq, parseEvent(parseJson(body, kJournalDepth))};
+}
 
 } // namespace
 
@@ -91,7 +95,7 @@ std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events,
       }
       ++counters_.accepted;
       if (queue_.size() < kQueueLimit)
-        queue_.push_back({answer[i].seq, std::move(parsed[i])});
+        queue_.push_back({answer[i].seq, std::move(rows[i].body)});
       else
         journalBehind_ = true;
     }
@@ -177,24 +181,26 @@ void Intake::run() {
 }
 
 std::vector<JournaledEvent> Intake::nextBatch() {
+  std::vector<Waiting> taken;
   bool behind = false;
-  std::vector<JournaledEvent> batch;
   {
     const std::lock_guard lock(mutex_);
     behind = journalBehind_;
-    if (!behind) {
-      batch.reserve(std::min(queue_.size(), kBatch));
-      while (!queue_.empty() && batch.size() < kBatch) {
-        if (!routedFromJournal_.erase(queue_.front().seq))
-          batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
-      if (queue_.empty())
-        routedFromJournal_.clear();
-      return batch;
+    while (!behind && !queue_.empty() && taken.size() < kBatch) {
+      if (!routedFromJournal_.erase(queue_.front().seq))
+        taken.push_back(std::move(queue_.front()));
+      queue_.pop_front();
     }
+    if (!behind && queue_.empty())
+      routedFromJournal_.clear();
   }
-  return readJournal();
+  if (behind)
+    return readJournal();
+  std::vector<JournaledEvent> batch;
+  batch.reserve(taken.size());
+  for (const auto& [seq, body] : taken)
+    batch.push_back(readEvent(seq, body));
+  return batch;
 }
 
 std::vector<JournaledEvent> Intake::readJournal() {
@@ -206,16 +212,14 @@ std::vector<JournaledEvent> Intake::readJournal() {
   const auto rows = store_.unroutedEvents(0, kBatch);
   for (const auto& row : rows) {
     // A row that an earlier version took and this one does not understand must not hold up those behind it.
-    JournaledEvent event{row.seq, {}};
     try {
-      event.event = parseEvent(parseJson(row.body, kJournalDepth));
+      batch.push_back(readEvent(row.seq, row.body));
     } catch (const std::exception& error) {
+      JournaledEvent event{row.seq, {}};
       event.event.id = row.id;
       event.event.source = row.source;
       giveUp(event, error.what());
-      continue;
     }
-    batch.push_back(std::move(event));
   }
   const std::lock_guard lock(mutex_);
   if (rows.size() == kBatch)

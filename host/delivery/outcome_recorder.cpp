@@ -9,7 +9,11 @@ namespace {
 /// A transaction costs much the same for one outcome as for ten: what ends a moment later comes along. Nobody waits for
 /// it but further work of the same mailbox.
 constexpr auto kGather = std::chrono::milliseconds(2);
-constexpr std::size_t kEnough = 128;
+/// When so many have come by then, there are many to come: a few milliseconds more, and each page of the database is
+/// written for several of them.
+constexpr std::size_t kMany = 16;
+constexpr auto kGatherMany = std::chrono::milliseconds(8);
+constexpr std::size_t kEnough = 256;
 
 } // namespace
 
@@ -51,8 +55,9 @@ void OutcomeRecorder::run() {
       ready_.wait(lock, [&] { return stopping_ || !waiting_.empty() || !batch.empty(); });
       if (waiting_.empty() && batch.empty())
         return;
-      if (batch.empty())
-        ready_.wait_for(lock, kGather, [this] { return stopping_ || waiting_.size() >= kEnough; });
+      const auto enough = [this] { return stopping_ || waiting_.size() >= kEnough; };
+      if (batch.empty() && !ready_.wait_for(lock, kGather, enough) && waiting_.size() >= kMany)
+        ready_.wait_for(lock, kGatherMany, enough);
       batch.insert(batch.end(), std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
       waiting_.clear();
     }

@@ -70,7 +70,8 @@ void WorkerPool::weigh(Time now) {
     return;
   provenThreads_ = allowed_;
   provenRate_ = rate;
-  allowed_ = std::min(2 * allowed_, limit_);
+  // By far too few where a provider is slow: greater steps.
+  allowed_ = std::min((worthwhile() / 16 >= allowed_ ? 4 : 2) * allowed_, limit_);
   spawnIfWorthwhile();
 }
 
