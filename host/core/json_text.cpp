@@ -180,6 +180,7 @@ void appendJson(std::string& out, const json& document) {
 
 std::string jsonText(const nlohmann::json& document) {
   std::string text;
+  text.reserve(1024); // an event's size
   appendJson(text, document);
   return text;
 }

@@ -24,6 +24,7 @@ constexpr std::size_t kMaxDescription = 8192; // what Google keeps
 std::string base32hex(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuv";
   std::string out;
+  out.reserve(bytes.size() * 8 / 5 + 1);
   std::uint32_t bits = 0;
   unsigned count = 0;
   for (const char byte : bytes) {
@@ -208,6 +209,7 @@ std::string htmlEscape(std::string_view text) {
 
 std::string eventBody(const sdk::PushRequest& request, std::string_view id) {
   std::string out;
+  out.reserve(768 + request.entry.description.size());
   ObjectWriter event(out);
   event.optionalText("id", id);
   const std::size_t begin = out.size();
