@@ -1,4 +1,5 @@
 #include "cli/command_line.hpp"
+#include "cli/plugin_project.hpp"
 
 #include <memory>
 
@@ -26,6 +27,31 @@ int inspect(Context& context, const std::string& nameOrPath, bool asJson) {
   return print(context, context.program.inspectPlugin(context.load(), nameOrPath), asJson);
 }
 
+int writeNewPlugin(Context& context, const std::string& name, const std::string& directory, Language language) {
+  const auto files = pluginProject(name, language);
+  const std::filesystem::path folder = directory.empty() ? name : directory;
+  writeProject(folder, files);
+  for (const ProjectFile& file : files) {
+    context.out << (folder / file.name).string() << '\n';
+  }
+  context.out << "Read " << (folder / "README.md").string() << " first: how to build it and try it out.\n";
+  return kFine;
+}
+
+void addNew(CLI::App& group, Context& context, Action& chosen) {
+  auto* command = group.add_subcommand("new", "Writes a plugin project that compiles, to start from");
+  auto name = std::make_shared<std::string>();
+  auto directory = std::make_shared<std::string>();
+  auto language = std::make_shared<Language>(Language::cpp);
+  command->add_option("name", *name, "The provider's id: lower-case letters, digits, - and _")->required();
+  command->add_option("--directory", *directory, "Where to write it")->default_str("./NAME");
+  command->add_flag_callback(
+      "--c", [language] { *language = Language::c; }, "In plain C instead of C++");
+  command->callback([&context, &chosen, name, directory, language] {
+    chosen = [&context, name, directory, language] { return writeNewPlugin(context, *name, *directory, *language); };
+  });
+}
+
 } // namespace
 
 void addPlugins(CLI::App& app, Context& context, Action& chosen) {
@@ -42,6 +68,7 @@ void addPlugins(CLI::App& app, Context& context, Action& chosen) {
   one->callback([&context, &chosen, asJson, name] {
     chosen = [&context, asJson, name] { return inspect(context, *name, *asJson); };
   });
+  addNew(*group, context, chosen);
 }
 
 } // namespace calbridge::cli

@@ -1,6 +1,6 @@
 # calbridge_add_plugin(NAME sources... [LIBS libraries...] [OUTPUT_DIRECTORY folder])
 # Makes lib<NAME>.so, a calbridge provider plugin that exports its one symbol and nothing else. Target: calbridge_plugin_<NAME>.
-# Static libraries among LIBS stay hidden inside. The default folder is ${CMAKE_BINARY_DIR}/plugins.
+# Sources in C++ (20) or C (11). Static libraries among LIBS stay hidden inside. The default folder is ${CMAKE_BINARY_DIR}/plugins.
 function(calbridge_add_plugin name)
   cmake_parse_arguments(P "" "OUTPUT_DIRECTORY" "LIBS" ${ARGN})
   if(NOT P_OUTPUT_DIRECTORY)
@@ -9,7 +9,13 @@ function(calbridge_add_plugin name)
   set(target calbridge_plugin_${name})
   set(script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.version)
   add_library(${target} MODULE ${P_UNPARSED_ARGUMENTS})
-  target_compile_features(${target} PRIVATE cxx_std_20)
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if("CXX" IN_LIST languages)
+    target_compile_features(${target} PRIVATE cxx_std_20)
+  endif()
+  if("C" IN_LIST languages)
+    target_compile_features(${target} PRIVATE c_std_11)
+  endif()
   target_link_libraries(${target} PRIVATE calbridge::sdk ${P_LIBS})
   if(TARGET calbridge_flags)
     target_link_libraries(${target} PRIVATE calbridge_flags)

@@ -1,7 +1,7 @@
 /* The little JSON that a plugin in C needs: reading members out of a document, writing strings into one. Whatever the
  * input is, nothing outside of it is read. Nesting costs no stack. */
-#ifndef ACME_JSON_H
-#define ACME_JSON_H
+#ifndef JSON_H
+#define JSON_H
 
 #include <calbridge/abi.h>
 #include <stdlib.h>

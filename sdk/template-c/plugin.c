@@ -14,15 +14,15 @@ static const char kManifest[] =
     " \"settings_schema\": {\"type\": \"object\", \"additionalProperties\": false,"
     "  \"properties\": {\"api_url\": {\"type\": \"string\"}}}}";
 
-typedef struct acme {
+typedef struct service {
   char* client_id;
   char* client_secret;
   char* api;
-} acme;
+} service;
 
 /* One operation under way, and what has been allocated for it. */
 typedef struct task {
-  const acme* self;
+  const service* self;
   const calbridge_host_v1_t* host;
   calbridge_call* call;
   calbridge_bytes request;
@@ -331,7 +331,7 @@ static void revoke(void* self, const calbridge_host_v1_t* host, calbridge_call* 
 }
 
 static void destroy(void* self) {
-  acme* made = self;
+  service* made = self;
   free(made->client_id);
   free(made->client_secret);
   free(made->api);
@@ -343,7 +343,7 @@ static char* or_else(char* value, const char* fallback) {
 }
 
 static void* create(const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes settings) {
-  acme* made = calloc(1, sizeof *made);
+  service* made = calloc(1, sizeof *made);
   if (made != NULL) {
     made->client_id = or_else(json_string(json_member(settings, "client_id")), "");
     made->client_secret = or_else(json_string(json_member(settings, "client_secret")), "");

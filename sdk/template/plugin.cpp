@@ -5,7 +5,7 @@
 
 using namespace calbridge::sdk;
 
-class Acme {
+class AcmeProvider {
  public:
   static constexpr std::string_view kManifest = R"({
     "id": "acme", "name": "Acme Calendar", "version": "1.0.0", "concurrent": true,
@@ -15,7 +15,7 @@ class Acme {
     "settings_schema": {"type": "object", "additionalProperties": false,
                         "properties": {"api_url": {"type": "string"}}}})";
 
-  explicit Acme(const Settings& settings)
+  explicit AcmeProvider(const Settings& settings)
       : id_(settings.clientId), secret_(settings.clientSecret),
         api_(settings.text("api_url", "https://api.acme.example/v1")) {}
 
@@ -70,4 +70,4 @@ class Acme {
   std::string id_, secret_, api_;
 };
 
-CALBRIDGE_PLUGIN(Acme)
+CALBRIDGE_PLUGIN(AcmeProvider)
