@@ -43,8 +43,8 @@ class InstalledSdk(unittest.TestCase):
             for name in files:
                 if name.endswith(".d"):
                     with open(os.path.join(folder, name), encoding="utf-8") as file:
-                        read |= set(file.read().replace("\\\n", " ").split())
-        self.assertIn(os.path.join(self.sdk, "include", "calbridge", "abi.h"), {os.path.normpath(path) for path in read})
+                        read |= {os.path.normpath(os.path.join(folder, path)) for path in file.read().replace("\\\n", " ").split()}
+        self.assertIn(os.path.join(self.sdk, "include", "calbridge", "abi.h"), read)
         self.assertEqual([path for path in read if os.path.realpath(path).startswith(SOURCE + os.sep)], [])
 
     def exports_its_table_alone(self, plugin):
@@ -64,7 +64,6 @@ class InstalledSdk(unittest.TestCase):
         with open(os.path.join(build, "build.ninja"), encoding="utf-8") as file:
             self.assertNotIn(SOURCE + "/", commands + file.read())
         self.assertIn(compiler, commands)
-        run("ninja", "-C", build, "-t", "deps")
         return build
 
     def test_the_template_builds_out_of_tree_and_delivers_with_either_compiler(self):
