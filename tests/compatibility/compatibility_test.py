@@ -56,6 +56,12 @@ class Compatibility(unittest.TestCase):
             self.assertEqual(shown["problems"], [])
             self.assertEqual(sorted(shown["operations"]), ["connect", "exchange", "push", "refresh", "revoke"])
 
+    def test_sources_of_sdk_1_0_compile_with_todays_headers(self):
+        for compiler, standard, source in ((os.environ["CALBRIDGE_CC"], "c11", "golden_c.c"),
+                                           (os.environ["CALBRIDGE_CXX"], "c++20", "golden_cpp.cpp")):
+            run(compiler, f"-std={standard}", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                f"-I{SOURCE}/sdk/include", os.path.join(GOLDEN, source))
+
     def from_the_future(self, library):
         with PluginLife(os.path.join(NEWER, library), "newer") as life:
             life.live()
