@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -88,9 +89,10 @@ class Compatibility(unittest.TestCase):
         said = run(PROGRAM, "plugins", "inspect", path, "--config", os.path.join(SOURCE, "config"), fails=True)
         self.assertIn("99", said)
         self.assertIn("calbridge.teleport/1", said)
-        checked = subprocess.run([PROGRAM, "check", "--config", os.path.join(SOURCE, "config"), "--env-file", os.devnull,
-                                  "--set", "providers.demanding.plugin=demanding", "--set",
-                                  "plugins.directories=" + json.dumps([NEWER])], capture_output=True, text=True)
+        with tempfile.NamedTemporaryFile(prefix="calbridge-test-") as nothing:
+            checked = subprocess.run([PROGRAM, "check", "--config", os.path.join(SOURCE, "config"), "--env-file", nothing.name,
+                                      "--set", "providers.demanding.plugin=demanding", "--set",
+                                      "plugins.directories=" + json.dumps([NEWER])], capture_output=True, text=True)
         self.assertEqual(checked.returncode, 1, checked.stdout + checked.stderr)
         self.assertIn("/providers/demanding", checked.stdout + checked.stderr)
         self.assertIn("99", checked.stdout + checked.stderr)
