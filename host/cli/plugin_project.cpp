@@ -2,7 +2,6 @@
 
 #include "core/error.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -16,20 +15,17 @@ constexpr std::size_t kLongestName = 32; // of a manifest's id
 bool lower(char c) {
   return c >= 'a' && c <= 'z';
 }
-bool joint(char c) {
-  return c == '-' || c == '_';
-}
-
+/// As configuration allows for providers, so that plugin, provider and library can be called the same.
 void checkName(const std::string& name) {
-  bool good = !name.empty() && name.size() <= kLongestName && lower(name.front()) && !joint(name.back());
+  bool good = !name.empty() && name.size() <= kLongestName && lower(name.front()) && name.back() != '-';
   for (std::size_t i = 0; good && i < name.size(); ++i) {
     const char c = name[i];
-    good = lower(c) || (c >= '0' && c <= '9') || (joint(c) && !joint(name[i - 1]));
+    good = lower(c) || (c >= '0' && c <= '9') || (c == '-' && name[i - 1] != '-');
   }
   if (!good) {
     throw Error("usage", "\"" + name +
                              "\" is no name for a plugin: take lower-case letters and digits, beginning with a letter, "
-                             "in parts joined by - or _, at most " +
+                             "in parts joined by -, at most " +
                              std::to_string(kLongestName) + " characters; as acme or my-calendar");
   }
 }
@@ -43,10 +39,10 @@ std::string className(const std::string& name) {
   std::string made;
   bool first = true;
   for (const char c : name) {
-    if (!joint(c)) {
+    if (c != '-') {
       made.push_back(first ? upper(c) : c);
     }
-    first = joint(c);
+    first = c == '-';
   }
   return made;
 }
@@ -55,7 +51,7 @@ std::string className(const std::string& name) {
 std::string variablePrefix(const std::string& name) {
   std::string made;
   for (const char c : name) {
-    made.push_back(joint(c) ? '_' : upper(c));
+    made.push_back(c == '-' ? '_' : upper(c));
   }
   return made;
 }
@@ -67,10 +63,7 @@ void replaceAll(std::string& text, std::string_view from, const std::string& to)
 }
 
 std::string renamed(std::string_view content, const std::string& name) {
-  std::string host = name;
-  std::replace(host.begin(), host.end(), '_', '-');
   std::string text(content);
-  replaceAll(text, "acme.example", host + ".example");
   replaceAll(text, "ACME", variablePrefix(name));
   replaceAll(text, "Acme", className(name));
   replaceAll(text, "acme", name);

@@ -24,7 +24,7 @@ struct ProjectFile {
   std::string content;
 };
 /// All files of a project for the provider `name`. Pure. Throws Error("usage") when no plugin can have that name:
-/// lower-case letters and digits in parts joined by - or _, beginning with a letter, at most 32.
+/// lower-case letters and digits in parts joined by -, beginning with a letter, at most 32.
 std::vector<ProjectFile> pluginProject(const std::string& name, Language language);
 
 /// Creates `folder` and the files in it. Throws Error("project_exists") before it has written anything when one of them

@@ -43,7 +43,7 @@ void addNew(CLI::App& group, Context& context, Action& chosen) {
   auto name = std::make_shared<std::string>();
   auto directory = std::make_shared<std::string>();
   auto language = std::make_shared<Language>(Language::cpp);
-  command->add_option("name", *name, "The provider's id: lower-case letters, digits, - and _")->required();
+  command->add_option("name", *name, "The provider's id: lower-case letters, digits and -")->required();
   command->add_option("--directory", *directory, "Where to write it")->default_str("./NAME");
   command->add_flag_callback(
       "--c", [language] { *language = Language::c; }, "In plain C instead of C++");

@@ -95,7 +95,8 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = handle_request
 
     def log_message(self, format, *values):
-        print(f"{self.command} {self.path.partition('?')[0]} {values[1]}", flush=True)
+        # In one piece, since other threads print too.
+        print(f"{self.command} {self.path.partition('?')[0]} {values[1]}\n", end="", flush=True)
 
 
 def main():

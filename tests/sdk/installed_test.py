@@ -102,7 +102,7 @@ class InstalledSdk(unittest.TestCase):
 
     def test_a_new_project_compiles_under_its_own_name_and_delivers(self):
         project = os.path.join(self.folder, "written")
-        said = run(self.program, "plugins", "new", "my-calendar_2", "--directory", project, folder=self.folder,
+        said = run(self.program, "plugins", "new", "my-calendar-2", "--directory", project, folder=self.folder,
                    environment=self.environment)
         self.assertIn("README.md", said)
         template = os.path.join(self.sdk, "share", "calbridge-sdk", "template")
@@ -110,13 +110,13 @@ class InstalledSdk(unittest.TestCase):
         for name in os.listdir(project):
             with open(os.path.join(project, name), encoding="utf-8") as file:
                 self.assertNotRegex(file.read(), r"(?i)acme", f"the template's own name is left in {name}")
-        plugin = os.path.join(self.build(project, CXX), "libmy-calendar_2.so")
+        plugin = os.path.join(self.build(project, CXX), "libmy-calendar-2.so")
         inspected = json.loads(run(self.program, "plugins", "inspect", plugin, "--json", "--config",
                                    os.path.join(self.prefix, "share", "calbridge", "config"), folder=self.folder,
                                    environment=self.environment))
-        self.assertEqual(inspected["manifest"]["id"], "my-calendar_2")
+        self.assertEqual(inspected["manifest"]["id"], "my-calendar-2")
         self.assertEqual(inspected["manifest"]["egress"], ["api.my-calendar-2.example"])
-        with PluginLife(plugin, "my-calendar_2", self.program, script=os.path.join(project, "provider.py")) as life:
+        with PluginLife(plugin, "my-calendar-2", self.program, script=os.path.join(project, "provider.py")) as life:
             life.live()
 
     def test_a_new_project_in_c_compiles_as_its_readme_says(self):
@@ -137,7 +137,7 @@ class InstalledSdk(unittest.TestCase):
 
     def test_a_bad_name_or_a_file_that_is_there_writes_nothing(self):
         here = tempfile.mkdtemp(dir=self.folder)
-        for name in ("Acme", "2do", "a--b", "a-", "-a", "a b", "../a", "a/b", "", "x" * 33, "k\u00e4se"):
+        for name in ("Acme", "2do", "a--b", "a-", "-a", "a b", "../a", "a_b", "a/b", "", "x" * 33, "k\u00e4se"):
             done = subprocess.run([self.program, "plugins", "new", "--directory", "made", "--", name], cwd=here,
                                   env=self.environment, capture_output=True, text=True)
             self.assertEqual(done.returncode, 2, f"{name!r}: {done.stdout}{done.stderr}")

@@ -142,7 +142,7 @@ class PluginLife:
         (uid, entry), = self.service.calendar()["entries"].items()
         assert entry["start"] == "2031-12-01T09:00:00Z" and entry["end"] == "2031-12-01T11:00:00Z", entry
         assert entry["location"] == APPOINTMENT["location"]["address"], entry
-        assert "POST /v1/token 200\n" in self.service.lines[2:], "the token was refreshed, since it was about to end"
+        eventually(lambda: "POST /v1/token 200\n" in self.service.lines[2:], "the token, about to end, was refreshed first")
 
         self.send("appointment.updated", 2, service={"name": "Oven \"clean\" \u2603\\"})
         eventually(lambda: self.service.titles() == ["Oven \"clean\" \u2603\\ with Sarah"], "the entry changes")
