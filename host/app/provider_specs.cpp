@@ -12,6 +12,7 @@ std::vector<plugins::ProviderSpec> providerSpecs(const Configuration& configurat
     spec.plugin = provider.plugin;
     spec.label = provider.label;
     spec.settings = provider.settings;
+    spec.allowedHosts = {provider.allowedHosts, provider.allowedRanges};
     if (const auto it = configuration.secrets.providers.find(provider.id);
         it != configuration.secrets.providers.end()) {
       spec.clientId = it->second.clientId;

@@ -1,6 +1,7 @@
 #include "config/addresses.hpp"
 #include "config/readers.hpp"
 #include "core/certificate_files.hpp"
+#include "core/url.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -141,6 +142,32 @@ bool isPluginName(const std::string& name) {
   });
 }
 
+/// "host", "host:port", an address or a range of addresses.
+void readAllowedHosts(const Document& document, const nlohmann::json& json, const std::string& pointer,
+                      ProviderConfig& provider, Problems& problems) {
+  const auto list = json.is_object() ? json.find("allowed_hosts") : json.end();
+  if (!json.is_object() || list == json.end() || !list->is_array())
+    return;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const auto* text = (*list)[i].get_ptr<const std::string*>();
+    if (text == nullptr)
+      continue;
+    std::string why;
+    if (const auto range = AddressRange::parse(*text, why)) {
+      provider.allowedRanges.push_back(*range);
+      continue;
+    }
+    const auto url = parseUrl("https://" + *text);
+    if (url && url->target == "/" && text->find('/') == std::string::npos)
+      provider.allowedHosts.push_back(text->ends_with(":443") ? url->host + ":443" : url->authority());
+    else
+      problems.push_back({document.where(pointer + "/allowed_hosts/" + std::to_string(i)),
+                          "\"" + *text +
+                              "\" is neither a host (cloud.example.lan, 127.0.0.1:5232) nor a range of "
+                              "addresses (10.0.0.0/8)"});
+  }
+}
+
 void readProviders(const Document& document, std::vector<ProviderConfig>& providers, Problems& problems) {
   for (const auto& id : document.keys("/providers")) {
     const std::string pointer = "/providers/" + escapePointer(id);
@@ -159,6 +186,7 @@ void readProviders(const Document& document, std::vector<ProviderConfig>& provid
            "a plugin is named by its id, not by a path; plugins.directories tells where to look for it"});
     provider.label = valueOr<std::string>(json, "label", "");
     provider.settings = section(json, "settings");
+    readAllowedHosts(document, json, pointer, provider, problems);
     const auto& limits = section(json, "limits");
     const auto limit = [&](const char* key) {
       const int value = valueOr<int>(limits, key, -1);

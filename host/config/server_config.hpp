@@ -49,11 +49,13 @@ struct StorageConfig {
 struct ProviderConfig {
   std::string id;
   bool enabled = true;
-  std::string plugin;                     ///< id of the plugin that implements it
-  std::string label;                      ///< empty: the plugin's own
-  std::optional<int> perMinute;           ///< requests of all accounts; 0: no limit; absent: the plugin's own
-  std::optional<int> perAccountPerMinute; ///< requests for one account; likewise
-  nlohmann::json settings;                ///< an object; for the plugin, which checks it
+  std::string plugin;                      ///< id of the plugin that implements it
+  std::string label;                       ///< empty: the plugin's own
+  std::optional<int> perMinute;            ///< requests of all accounts; 0: no limit; absent: the plugin's own
+  std::optional<int> perAccountPerMinute;  ///< requests for one account; likewise
+  std::vector<std::string> allowedHosts;   ///< names of servers that people may type although they are not public
+  std::vector<AddressRange> allowedRanges; ///< their addresses
+  nlohmann::json settings;                 ///< an object; for the plugin, which checks it
 };
 
 struct DeliveryConfig {

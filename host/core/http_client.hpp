@@ -1,4 +1,6 @@
 #pragma once
+#include "core/address_range.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -35,10 +37,18 @@ struct HttpResult {
   std::optional<HttpFailure> failure; ///< exactly one of the two is set
 };
 
+/// Leave to talk to servers that people type, and wherever those redirect: to every server over https whose address is
+/// public. What an operator listed need not be public, and may be plain http on this machine.
+struct TypedServers {
+  std::vector<std::string> hosts;   ///< "host" or "host:port"
+  std::vector<AddressRange> ranges; ///< of addresses
+};
+
 struct HttpOptions {
   std::chrono::milliseconds timeout{30000};               ///< for everything, from connect to the last byte
   const std::atomic<bool>* cancelled = nullptr;           ///< may be null; looked at between reads
   const std::vector<std::string>* allowedHosts = nullptr; ///< egress list ("host" or "host:port"); null allows none
+  const TypedServers* typedServers = nullptr;             ///< beyond allowedHosts; null: none
   bool publicAddressesOnly = false; ///< refuse private, link-local and loopback addresses after resolution
   std::size_t maxBody = 1 << 20;
 };

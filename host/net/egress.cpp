@@ -51,6 +51,24 @@ bool isPublicV4(const std::array<std::uint8_t, 16>& d) {
            (a == 198 && b == 51 && c == 100) || (a == 203 && b == 0 && c == 113));
 }
 
+std::optional<std::string> schemeRefusal(const Url& url) {
+  if (!url.secure() && !url.isLoopback()) {
+    return "plain http is allowed to loopback addresses only, not to " + url.host;
+  }
+  return std::nullopt;
+}
+
+/// Does one of the entries ("host", "host:port", "*.example.com") mean this URL?
+bool named(const Url& url, const std::vector<std::string>& entries) {
+  const std::string authority = url.authority();
+  return std::any_of(entries.begin(), entries.end(), [&](const std::string& entry) {
+    if (entry.starts_with("*.")) {
+      return authority.size() > entry.size() - 1 && authority.ends_with(std::string_view(entry).substr(1));
+    }
+    return authority == entry || (entry == url.host + ":" + std::to_string(url.port));
+  });
+}
+
 } // namespace
 
 bool isLoopbackAddress(const IPAddress& address) {
@@ -76,20 +94,23 @@ bool isPublicAddress(const IPAddress& address) {
 }
 
 std::optional<std::string> refusal(const Url& url, const std::vector<std::string>* allowedHosts) {
-  if (!url.secure() && !url.isLoopback()) {
-    return "plain http is allowed to loopback addresses only, not to " + url.host;
+  if (auto why = schemeRefusal(url)) {
+    return why;
   }
-  const std::string authority = url.authority();
-  const auto allows = [&](const std::string& entry) {
-    if (entry.starts_with("*.")) {
-      return authority.size() > entry.size() - 1 && authority.ends_with(std::string_view(entry).substr(1));
-    }
-    return authority == entry || (entry == url.host + ":" + std::to_string(url.port));
-  };
-  if (allowedHosts == nullptr || std::none_of(allowedHosts->begin(), allowedHosts->end(), allows)) {
-    return authority + " is not among the hosts that this plugin may talk to";
+  if (allowedHosts == nullptr || !named(url, *allowedHosts)) {
+    return url.authority() + " is not among the hosts that this plugin may talk to";
   }
   return std::nullopt;
+}
+
+std::optional<std::string> refusal(const Url& url, const TypedServers&) {
+  return schemeRefusal(url);
+}
+
+std::optional<std::string> addressRefusal(const Url& url, const IPAddress& address, const TypedServers& servers) {
+  const auto plain = IpAddress::parse(address.toString());
+  const bool listed = named(url, servers.hosts) || (plain && contains(servers.ranges, *plain));
+  return addressRefusal(url, address, !listed);
 }
 
 std::optional<std::string> addressRefusal(const Url& url, const IPAddress& address, bool publicOnly) {

@@ -68,18 +68,26 @@ HttpResponse PocoHttpClient::exchange(const HttpRequest& request, const HttpOpti
   if (!url) {
     throw ExchangeError{Kind::malformed, "the request's URL is not an absolute http or https URL"};
   }
-  if (const auto why = refusal(*url, options.allowedHosts); why) {
+  auto why = refusal(*url, options.allowedHosts);
+  const bool typed = why && options.typedServers != nullptr;
+  if (typed) {
+    why = refusal(*url, *options.typedServers);
+  }
+  if (why) {
     throw ExchangeError{Kind::refusedByEgress, *why};
   }
   const std::string wire = serialize(request, *url, options_.userAgent);
   // Connections of callers with different address rules are not mixed: the rule was applied when the connection was
   // made.
-  const std::string origin = url->scheme + (options.publicAddressesOnly ? "!" : ":") + url->authority();
+  const std::string rules = typed ? "?" + std::to_string(reinterpret_cast<std::uintptr_t>(options.typedServers)) + " "
+                            : options.publicAddressesOnly ? "!"
+                                                          : ":";
+  const std::string origin = url->scheme + rules + url->authority();
 
   std::unique_ptr<Connection> connection = pool_.take(origin);
   for (;;) {
     if (!connection) {
-      connection = connect(*url, options, deadline);
+      connection = connect(*url, options, typed, deadline);
     }
     bool answered = false;
     try {
@@ -99,12 +107,14 @@ HttpResponse PocoHttpClient::exchange(const HttpRequest& request, const HttpOpti
   }
 }
 
-std::unique_ptr<Connection> PocoHttpClient::connect(const Url& url, const HttpOptions& options,
+std::unique_ptr<Connection> PocoHttpClient::connect(const Url& url, const HttpOptions& options, bool typed,
                                                     const Deadline& deadline) {
   const auto addresses = resolver_.resolve(url.host, deadline);
   std::optional<ExchangeError> last;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
-    if (const auto why = addressRefusal(url, addresses[i], options.publicAddressesOnly); why) {
+    const auto why = typed ? addressRefusal(url, addresses[i], *options.typedServers)
+                           : addressRefusal(url, addresses[i], options.publicAddressesOnly);
+    if (why) {
       last = last.value_or(ExchangeError{Kind::refusedByEgress, *why});
       continue;
     }

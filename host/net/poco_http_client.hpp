@@ -45,7 +45,7 @@ class PocoHttpClient final : public HttpClient {
 
  private:
   HttpResponse exchange(const HttpRequest& request, const HttpOptions& options, bool& sent);
-  std::unique_ptr<Connection> connect(const Url& url, const HttpOptions& options, const Deadline& deadline);
+  std::unique_ptr<Connection> connect(const Url& url, const HttpOptions& options, bool typed, const Deadline& deadline);
 
   HttpClientOptions options_;
   Poco::Net::Context::Ptr context_;

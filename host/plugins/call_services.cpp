@@ -114,6 +114,7 @@ calbridge_status CallServices::send(std::string_view head, std::string_view body
   options.timeout = std::chrono::milliseconds(remainingMs());
   options.cancelled = context_.cancelled;
   options.allowedHosts = &plugin_.egress;
+  options.typedServers = plugin_.typedServers ? &*plugin_.typedServers : nullptr;
   if (context_.requests != nullptr)
     ++*context_.requests;
   HttpResult result = host_.http.send(request, options);

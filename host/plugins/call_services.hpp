@@ -25,6 +25,8 @@ struct HostServices {
 struct PluginIdentity {
   std::string id;                  ///< of the provider, for log lines
   std::vector<std::string> egress; ///< hosts that it may talk to
+  /// Further ones, which people type; none for a plugin that asks for none.
+  std::optional<TypedServers> typedServers{};
 };
 
 /// The services of one call, as values and bytes. The C tables of the boundary are thin shims over it, and so is

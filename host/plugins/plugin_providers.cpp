@@ -33,7 +33,12 @@ class Builder {
       add("/plugin", library->path().string() + ": " + need);
     }
     checkSettings(manifest);
-    PluginIdentity identity{spec_.id, manifest.egress};
+    PluginIdentity identity{spec_.id, manifest.egress, {}};
+    if (!manifest.egressCredentials.empty()) {
+      identity.typedServers = spec_.allowedHosts;
+    } else if (!spec_.allowedHosts.hosts.empty() || !spec_.allowedHosts.ranges.empty()) {
+      add("/allowed_hosts", "people type no server for the plugin \"" + manifest.id + "\": leave this out");
+    }
     for (const std::string& setting : manifest.egressSettings) {
       addEgress(setting, identity.egress);
     }

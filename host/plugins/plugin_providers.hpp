@@ -19,7 +19,8 @@ struct ProviderSpec {
   std::string plugin; ///< name or absolute path of the library
   std::string label;  ///< for people; empty: the plugin's own name
   nlohmann::json settings = nlohmann::json::object();
-  std::string clientId; ///< empty when the environment has none
+  TypedServers allowedHosts; ///< what people may type although it is not public
+  std::string clientId;      ///< empty when the environment has none
   std::string clientSecret;
   std::string redirectUri;
   std::vector<std::string> missing; ///< names of the environment variables that an oauth2 provider lacks

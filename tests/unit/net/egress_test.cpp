@@ -68,3 +68,31 @@ TEST_CASE("private, local and reserved ranges are not public, in any disguise") 
     CHECK(isPublicAddress(IPAddress(text)));
   }
 }
+
+TEST_CASE("a server that somebody typed must be public and https, but for those that the operator lists") {
+  std::string why;
+  TypedServers servers;
+  servers.hosts = {"cloud.example.lan", "localhost:5232"};
+  servers.ranges = {AddressRange::parse("10.20.0.0/16", why).value()};
+  const auto goes = [&](const char* url, const char* address) {
+    const Url parsed = parseUrl(url).value();
+    return !refusal(parsed, servers) && !addressRefusal(parsed, IPAddress(address), servers);
+  };
+  CHECK(goes("https://dav.example.com/", "93.184.216.34"));
+  CHECK(goes("https://dav.example.com/", "2606:2800:220:1::1"));
+  CHECK_FALSE(goes("http://dav.example.com/", "93.184.216.34"));
+  for (const char* address : {"127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "::1", "fe80::1",
+                              "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "0.0.0.0"}) {
+    INFO(address);
+    CHECK_FALSE(goes("https://dav.example.com/", address)); // whatever its name says
+  }
+  CHECK(goes("https://cloud.example.lan/", "192.168.1.1"));
+  CHECK_FALSE(goes("https://cloud.example.lan:8443/", "192.168.1.1"));
+  CHECK_FALSE(goes("https://other.example.lan/", "192.168.1.1"));
+  CHECK(goes("https://dav.example.com/", "10.20.30.40"));
+  CHECK_FALSE(goes("https://dav.example.com/", "10.21.0.1"));
+  CHECK(goes("http://localhost:5232/", "127.0.0.1"));
+  CHECK_FALSE(goes("http://localhost:5233/", "127.0.0.1"));
+  CHECK_FALSE(goes("http://localhost:5232/", "93.184.216.34"));
+  CHECK_FALSE(goes("http://cloud.example.lan/", "192.168.1.1")); // plain http is for this machine
+}
