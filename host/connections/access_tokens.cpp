@@ -210,7 +210,7 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
       return ended();
     }
     Provider* provider = providers_.find(record->provider);
-    if (provider && !provider->info().can("oauth2")) {
+    if (provider && !provider->info().can("oauth2") && !provider->info().can("credentials")) {
       const std::scoped_lock lock(slot.mutex);
       slot.loaded = slot.needsNone = true;
       return std::string();
@@ -244,6 +244,8 @@ Outcome<std::string> AccessTokens::lead(std::int64_t connectionId, Slot& slot, c
 bool AccessTokens::load(Slot& slot, const store::ConnectionRecord& record) {
   try {
     auto credentials = openCredentials(vault_, record);
+    if (credentials.accessToken.empty()) // what a person typed is access that does not end by itself
+      credentials.accessToken = std::move(credentials.secret);
     const std::scoped_lock lock(slot.mutex);
     wipe(slot.credentials);
     slot.credentials = std::move(credentials);
@@ -285,6 +287,10 @@ std::optional<Outcome<std::string>> AccessTokens::renew(Slot& slot, const store:
     failure.retryAfter = std::chrono::milliseconds(slot.heldUntil - clock_.monotonic());
     return failure;
   }
+  if (slot.credentials.refreshToken.empty() && !provider.info().can("oauth2"))
+    return dead(record,
+                label + " no longer accepts this user name and password; please connect again with the current ones",
+                "invalid_credentials");
   if (slot.credentials.refreshToken.empty())
     return dead(record, "access to " + label + " has ended and cannot be renewed; please reconnect",
                 "no_refresh_token");

@@ -40,9 +40,9 @@ class AccessTokens {
   AccessTokens(const AccessTokens&) = delete;
   AccessTokens& operator=(const AccessTokens&) = delete;
 
-  /// A token that is valid for another minute at least, as far as is known; empty for providers that need none (no
-  /// oauth2 capability). Blocks for a refresh if one is needed;
-  /// `context.timeout` bounds the provider's part, `context.cancelled` ends it early (Status::cancelled).
+  /// A token that is valid for another minute at least, as far as is known; the secret of a provider that people
+  /// connect to by typing (`credentials`); empty for providers that need neither. Blocks for a refresh if one is
+  /// needed; `context.timeout` bounds the provider's part, `context.cancelled` ends it early (Status::cancelled).
   Outcome<std::string> accessToken(std::int64_t connectionId, const CallContext& context);
 
   /// For a push that was refused with reauth_required although the token seemed valid. Returns a newer token if there

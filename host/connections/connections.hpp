@@ -1,9 +1,11 @@
 #pragma once
+#include "connections/calendar_choice.hpp"
 #include "connections/connection_values.hpp"
 #include "connections/disconnection.hpp"
 #include "connections/feed_links.hpp"
 #include "connections/oauth_flow.hpp"
 #include "connections/overview.hpp"
+#include "connections/password_flow.hpp"
 #include "connections/provider_status.hpp"
 
 namespace calbridge::connections {
@@ -17,11 +19,14 @@ class Connections {
               Logger& log, const std::string& publicUrl)
       : store_(store), providers_(providers), tokens_(store, providers, vault, locks_, clock, log),
         oauth_(store, providers, vault, tokens_, locks_, clock, random, log),
+        passwords_(store, providers, vault, tokens_, locks_, clock, log), calendars_(store, providers, tokens_),
         feeds_(store, providers, locks_, clock, random, log, publicUrl),
         disconnection_(store, providers, vault, tokens_, locks_, clock, log) {}
 
   AccessTokens& tokens() { return tokens_; }
   OAuthFlow& oauth() { return oauth_; }
+  PasswordFlow& passwords() { return passwords_; }
+  CalendarChoice& calendars() { return calendars_; }
   FeedLinks& feeds() { return feeds_; }
   Disconnection& disconnection() { return disconnection_; }
   /// What a plugin may keep for that connection; for CallContext::keyValues.
@@ -42,6 +47,8 @@ class Connections {
   ValueLocks valueLocks_;
   AccessTokens tokens_;
   OAuthFlow oauth_;
+  PasswordFlow passwords_;
+  CalendarChoice calendars_;
   FeedLinks feeds_;
   Disconnection disconnection_;
 };

@@ -1,4 +1,5 @@
 #include "connections/provider_status.hpp"
+#include "connections/calendar_choice.hpp"
 
 #include <algorithm>
 
@@ -27,6 +28,10 @@ void addConnection(ProviderStatus& status, const store::ConnectionRecord& record
 
 } // namespace
 
+std::string connectKind(const ProviderInfo& info) {
+  return info.can("oauth2") ? "oauth2" : info.can("credentials") ? "credentials" : info.can("feed") ? "feed" : "none";
+}
+
 std::vector<ProviderStatus> providerStatuses(store::Store& store, const Providers& providers,
                                              const std::string& personId, const AllowedProviders& allowed) {
   const auto records = store.connectionsOf(personId);
@@ -43,12 +48,23 @@ std::vector<ProviderStatus> providerStatuses(store::Store& store, const Provider
     status.label = info.label;
     status.configured = info.configured;
     status.feed = info.can("feed");
+    status.connect = connectKind(info);
+    if (status.connect == "credentials")
+      status.form = info.formSchema;
+    if (status.connect == "credentials")
+      for (const FormField& field : info.form)
+        status.formOrder.push_back(field.name);
     status.disconnectUrl = info.disconnectUrl;
     status.health = info.configured ? "not_connected" : "not_configured";
     if (!info.configured)
       status.needs = "credentials";
     if (live != records.end())
       addConnection(status, *live, store);
+    if (live != records.end() && info.can("list-calendars")) {
+      status.choosesCalendar = info.configured && live->state == "connected";
+      if (const auto name = chosenCalendarName(store, live->id); !name.empty())
+        status.calendar = name;
+    }
     statuses.push_back(std::move(status));
   }
   return statuses;
@@ -71,7 +87,12 @@ nlohmann::json toJson(const ProviderStatus& status) {
           {"last_sync_at", timeOrNull(status.lastSyncAt)},
           {"last_sync_error", textOrNull(status.lastSyncError)},
           {"pending", status.pending},
-          {"delivered", status.delivered}};
+          {"delivered", status.delivered},
+          {"connect", status.connect},
+          {"form", nlohmann::json(status.form)},
+          {"form_order", status.formOrder},
+          {"calendar", textOrNull(status.calendar)},
+          {"chooses_calendar", status.choosesCalendar}};
 }
 
 } // namespace calbridge::connections

@@ -18,9 +18,17 @@ struct ProviderStatus {
   std::optional<std::string> lastSyncError; ///< plain words, while it is the latest thing that happened
   std::int64_t pending = 0;                 ///< entries not in agreement yet
   std::int64_t delivered = 0;
-  bool feed = false;         ///< connected through a secret URL
-  std::string disconnectUrl; ///< provider's page to withdraw consent; may be empty
+  bool feed = false;                   ///< connected through a secret URL
+  std::string connect;                 ///< how: oauth2 | credentials | feed | none
+  nlohmann::ordered_json form;         ///< credentials: the form as JSON Schema; else null
+  std::vector<std::string> formOrder;  ///< its fields, as they are shown: JSON objects have no order
+  bool choosesCalendar = false;        ///< connected, and its calendars can be listed and chosen
+  std::optional<std::string> calendar; ///< name of the chosen calendar; none: nobody chose
+  std::string disconnectUrl;           ///< provider's page to withdraw consent; may be empty
 };
+
+/// How a person connects to it: oauth2 | credentials | feed | none. A provider that could do two does the first.
+std::string connectKind(const ProviderInfo& info);
 
 /// All providers in the order of the configuration; those that the role may not use are left out unless connected.
 /// Throws Error("store_unavailable").

@@ -30,9 +30,13 @@ std::string sealCredentials(const Vault& vault, const Credentials& credentials, 
                       {"refresh_token", credentials.refreshToken},
                       {"expires_at", credentials.expiresAt},
                       {"scope", credentials.scope}};
+  if (!credentials.secret.empty())
+    json["secret"] = credentials.secret;
   std::string plain = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   wipe(json["access_token"].get_ref<std::string&>());
   wipe(json["refresh_token"].get_ref<std::string&>());
+  if (!credentials.secret.empty())
+    wipe(json["secret"].get_ref<std::string&>());
   try {
     std::string sealed = vault.seal(plain, placeOf(connectionId, personId, provider));
     wipe(plain);
@@ -54,6 +58,7 @@ Credentials openCredentials(const Vault& vault, const store::ConnectionRecord& r
   credentials.accessToken = taken(json, "access_token");
   credentials.refreshToken = taken(json, "refresh_token");
   credentials.scope = taken(json, "scope");
+  credentials.secret = taken(json, "secret");
   const auto expires = json.find("expires_at");
   credentials.expiresAt = expires != json.end() && expires->is_number_integer() ? expires->get<TimeMs>() : 0;
   return credentials;
@@ -62,6 +67,7 @@ Credentials openCredentials(const Vault& vault, const store::ConnectionRecord& r
 void wipe(Credentials& credentials) noexcept {
   wipe(credentials.accessToken);
   wipe(credentials.refreshToken);
+  wipe(credentials.secret);
 }
 
 } // namespace calbridge::connections

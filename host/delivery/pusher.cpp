@@ -126,25 +126,28 @@ Attempt Pusher::tryToPush(Provider& provider, const DeliveryTask& task, int& req
   };
   if (task.takenOver)
     late(0);
-  const bool needsToken = provider.info().can("oauth2");
+  const bool oauth = provider.info().can("oauth2");
+  const bool needsToken = oauth || provider.info().can("credentials");
+  std::string& access = oauth ? push.accessToken : push.secret;
+  push.calendar = provider.info().can("list-calendars") ? connections_.calendars().of(task.connectionId) : "";
   if (needsToken) {
     auto token = connections_.tokens().accessToken(task.connectionId, context);
     if (const auto* problem = std::get_if<Failure>(&token))
       return failure(task, *problem);
-    push.accessToken = std::get<std::string>(std::move(token));
+    access = std::get<std::string>(std::move(token));
   }
   auto reply = provider.push(push, pushing);
   if (const auto* problem = std::get_if<Failure>(&reply);
       problem && problem->status == Status::reauthRequired && needsToken) {
     // The token may have been withdrawn before its time: one fresh token, one more try.
-    auto token = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
+    auto token = connections_.tokens().refreshNow(task.connectionId, access, context);
     if (const auto* refused = std::get_if<Failure>(&token))
       return failure(task, *refused);
-    push.accessToken = std::get<std::string>(std::move(token));
+    access = std::get<std::string>(std::move(token));
     reply = provider.push(push, pushing);
     if (const auto* again = std::get_if<Failure>(&reply); again && again->status == Status::reauthRequired) {
       // A fresh token is refused too: let the connection decide what that means for all of its deliveries.
-      auto verdict = connections_.tokens().refreshNow(task.connectionId, push.accessToken, context);
+      auto verdict = connections_.tokens().refreshNow(task.connectionId, access, context);
       if (const auto* dead = std::get_if<Failure>(&verdict))
         return failure(task, *dead);
       return answered(failure(task, Failure{Status::transient, again->message, again->code, {}}));
@@ -156,7 +159,7 @@ Attempt Pusher::tryToPush(Provider& provider, const DeliveryTask& task, int& req
     return failure(task, *problem);
   }
   if (needsToken)
-    connections_.tokens().accepted(task.connectionId, push.accessToken);
+    connections_.tokens().accepted(task.connectionId, access);
   return success(task, std::get<PushReply>(std::move(reply)));
 }
 

@@ -1,5 +1,7 @@
 #include "plugins/plugin_provider.hpp"
 
+#include "plugins/manifest.hpp"
+#include "plugins/redaction.hpp"
 #include "plugins/wire.hpp"
 
 #include <algorithm>
@@ -90,6 +92,11 @@ Outcome<FeedFrame> PluginProvider::feed(const FeedRequest& request, const CallCo
 
 Outcome<Authentication> PluginProvider::authenticate(const nlohmann::json& credentials, const CallContext& context) {
   const Confidential secrets(clientSecret_, info_.form, {}, credentials);
+  for (const SchemaViolation& violation : violations(nlohmann::json(info_.formSchema), credentials))
+    return Failure{Status::invalidRequest,
+                   violation.pointer + ": " + presentable(violation.message, secrets, 300),
+                   "invalid_form",
+                   {}};
   const Reply reply = instance_->call(Operation::authenticate, authenticateToWire(credentials), context, secrets);
   return authenticationFromWire(reply, secrets);
 }

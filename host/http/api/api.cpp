@@ -58,6 +58,7 @@ Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t
   addPeople(table_, services, passwords_);
   addSession(table_, services, passwords_, sessions_, throttle_);
   addConnections(table_, services);
+  addCalendars(table_, services);
   addSync(table_, services, bulk);
   addAdmin(table_, services);
   addEntries(table_, services);

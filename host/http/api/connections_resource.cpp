@@ -4,6 +4,7 @@
 #include "delivery/delivery_engine.hpp"
 #include "http/api/body.hpp"
 #include "http/api/flow_cookie.hpp"
+#include "http/api/form_connect.hpp"
 #include "http/api/resources.hpp"
 #include "routing/routing_policy.hpp"
 
@@ -36,9 +37,12 @@ Provider& findProvider(Services& services, Exchange& exchange) {
   return *provider;
 }
 
-Response postConnect(Services& services, Exchange& exchange) {
+Response postConnect(Services& services, LoginThrottle& throttle, Exchange& exchange) {
   Provider& provider = findProvider(services, exchange);
   const auto allowed = allowedProviders(services, exchange.person());
+  readJsonObject(exchange.request, true); // of what is to be JSON nothing else is taken, needed or not
+  if (connections::connectKind(provider.info()) == "credentials")
+    return connectByForm(services, throttle, exchange, provider);
   if (provider.info().can("feed")) {
     const auto urls = services.connections.feeds().connect(exchange.person(), allowed, provider.info().id);
     note(services, "feed.created", exchange.person().id, {{"provider", provider.info().id}});
@@ -109,9 +113,11 @@ std::optional<std::vector<std::string>> allowedProviders(const Services& service
 }
 
 void addConnections(RouteTable& table, Services& services) {
+  const auto attempts =
+      std::make_shared<LoginThrottle>(services.clock, LoginThrottleOptions{.perAccount = 10, .perAddress = 100});
   table.add("GET", "/api/calendar/status/", Access::person, [&](Exchange& e) { return getStatus(services, e); });
   table.add("POST", "/api/calendar/{provider}/connect/", Access::person,
-            [&](Exchange& e) { return postConnect(services, e); });
+            [&, attempts](Exchange& e) { return postConnect(services, *attempts, e); });
   table.add("GET", "/api/calendar/{provider}/callback/", Access::open,
             [&](Exchange& e) { return getCallback(services, e); });
   table.add("POST", "/api/calendar/{provider}/disconnect/", Access::person,

@@ -24,6 +24,7 @@ void addSession(RouteTable& table, Services& services, PasswordHasher& passwords
                 LoginThrottle& throttle); ///< /api/session/
 void addConnections(RouteTable& table,
                     Services& services); ///< /api/calendar/status/, …/connect/, …/callback/, …/disconnect/
+void addCalendars(RouteTable& table, Services& services);                      ///< …/calendars/, …/calendar/
 void addSync(RouteTable& table, Services& services, delivery::BulkSync& bulk); ///< /api/calendar/sync/, sync-bulk/
 void addAdmin(RouteTable& table, Services& services);   ///< /api/calendar/connections/, /api/audit/
 void addEntries(RouteTable& table, Services& services); ///< /api/calendar/events/, /api/calendar/ics/

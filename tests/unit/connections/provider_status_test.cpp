@@ -87,6 +87,11 @@ TEST_CASE("The status as JSON has exactly the documented members") {
                                 {"last_sync_at", nullptr},
                                 {"last_sync_error", nullptr},
                                 {"pending", 0},
-                                {"delivered", 0}};
+                                {"delivered", 0},
+                                {"connect", "oauth2"},
+                                {"form", nullptr},
+                                {"form_order", nlohmann::json::array()},
+                                {"calendar", nullptr},
+                                {"chooses_calendar", false}};
   CHECK(json == expected);
 }
