@@ -68,9 +68,14 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
   card.set("pending", std::to_string(status.connected ? status.pending : 0));
 
   const bool reconnect = status.connected && status.needs == "reconnect" && status.configured;
-  card.set("can_connect", !status.connected && status.configured && !status.feed);
+  const bool types = status.connect == "credentials";
+  const bool consents = !types && !status.feed;
+  card.set("can_connect", !status.connected && status.configured && consents);
+  card.set("can_type", !status.connected && status.configured && types);
+  card.set("can_retype", reconnect && types);
+  card.set("can_choose", status.choosesCalendar);
   card.set("can_get_link", !status.connected && status.configured && status.feed);
-  card.set("can_reconnect", reconnect && !status.feed);
+  card.set("can_reconnect", reconnect && consents);
   card.set("can_renew_link", status.connected && status.configured && status.feed);
   card.set("can_disconnect", status.connected);
   card.set("has_actions", status.connected || status.configured);
@@ -79,6 +84,8 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
     card.set("reason", sentence(*status.lastSyncError));
   if (status.account && !status.account->empty())
     card.set("account", *status.account);
+  if (status.calendar)
+    card.set("calendar", *status.calendar);
   if (status.connected) {
     if (status.delivered > 0)
       card.set("delivered", entryCount(status.delivered));

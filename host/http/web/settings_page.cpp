@@ -2,6 +2,7 @@
 #include "connections/callback_problem.hpp"
 #include "connections/connections.hpp"
 #include "http/api/resources.hpp"
+#include "http/web/account_form.hpp"
 #include "http/web/entry_list.hpp"
 #include "http/web/provider_card.hpp"
 #include "http/web/time_words.hpp"
@@ -36,13 +37,39 @@ void setNews(data& page, const Services& services, const std::vector<ProviderSta
       page.set("good_news", status.label + " Connected!");
 }
 
+/// Services that people look for where the feed is, and can connect to by typing.
+data liveOffers(const Services& services, const std::vector<ProviderStatus>& statuses) {
+  data offers{data::type::list};
+  for (const auto& status : statuses) {
+    const Provider* provider = services.providers.find(status.provider);
+    if (!provider || status.connect != "credentials" || status.connected || !status.configured)
+      continue;
+    for (const FormPreset& preset : formPresets(provider->info())) {
+      if (!preset.besideFeed)
+        continue;
+      data offer;
+      offer.set("form", status.provider);
+      offer.set("preset", preset.id);
+      offer.set("name", preset.name);
+      offers.push_back(offer);
+    }
+  }
+  return offers;
+}
+
 std::string cards(const Services& services, const Assets& assets, const std::vector<ProviderStatus>& statuses,
                   const Reader& reader) {
   std::string html;
   for (const auto& status : statuses) {
     const Provider* provider = services.providers.find(status.provider);
     const auto missing = provider ? provider->info().missing : std::vector<std::string>();
-    html += assets.render("provider_card.html", providerCard(status, missing, reader, assets));
+    data card = providerCard(status, missing, reader, assets);
+    card.set("form", provider && status.connect == "credentials"
+                         ? assets.render("account_form.html", accountForm(provider->info()))
+                         : std::string());
+    if (status.feed && !status.connected)
+      card.set("live", liveOffers(services, statuses));
+    html += assets.render("provider_card.html", card);
   }
   return html;
 }

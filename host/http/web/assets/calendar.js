@@ -11,7 +11,12 @@ const messages = byId('messages');
 
 // -- talking to the server ------------------------------------------------------------------------------------------
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(message, pointer) {
+    super(message);
+    this.pointer = pointer ?? '';
+  }
+}
 
 async function call(method, path, body) {
   const options = { method, headers: { Accept: 'application/json' } };
@@ -30,7 +35,7 @@ async function call(method, path, body) {
     throw new Refused('Please log in again.');
   }
   const answer = response.status === 204 ? {} : await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(inWords(answer.detail, response.status));
+  if (!response.ok) throw new Refused(inWords(answer.detail, response.status), answer.pointer);
   return answer;
 }
 
@@ -150,6 +155,112 @@ async function connect(card) {
   if (!/^https?:$/.test(new URL(url).protocol)) throw new Refused('The server gave an address that is not a web page.');
   location.assign(url);
   return new Promise(() => {}); // the button stays busy until the page is left
+}
+
+// -- connecting by typing -------------------------------------------------------------------------------------------
+
+const accountForm = byId('account-form');
+let typingFor = ''; // id of the provider whose form is open
+
+function showPreset(select) {
+  const option = select.selectedOptions[0];
+  const values = JSON.parse(option.dataset.values);
+  const hints = JSON.parse(option.dataset.hints);
+  for (const input of byId('account-inputs').querySelectorAll('[name]')) {
+    if (Object.hasOwn(values, input.name)) input.value = values[input.name];
+    const hint = byId(`${input.id}-hint`);
+    hint.textContent = hints[input.name] ?? hint.dataset.hint;
+  }
+}
+
+function clearProblems() {
+  byId('account-problem').hidden = true;
+  for (const input of byId('account-inputs').querySelectorAll('[name]')) {
+    input.removeAttribute('aria-invalid');
+    byId(`${input.id}-problem`).hidden = true;
+  }
+}
+
+// At the input that the server names, or above all of them.
+function showProblem(text, name) {
+  const input = [...byId('account-inputs').querySelectorAll('[name]')].find((one) => one.name === name);
+  const place = input ? byId(`${input.id}-problem`) : byId('account-problem');
+  place.textContent = text;
+  place.hidden = false;
+  if (!input) return;
+  input.setAttribute('aria-invalid', 'true');
+  input.focus();
+}
+
+async function submitAccount(event) {
+  event.preventDefault();
+  clearProblems();
+  const credentials = {};
+  for (const input of byId('account-inputs').querySelectorAll('[name]')) {
+    const value = input.type === 'password' ? input.value : input.value.trim();
+    if (value) credentials[input.name] = value;
+    else if (input.required) return showProblem('Please fill this in.', input.name);
+  }
+  const button = event.submitter ?? accountForm.querySelector('[type="submit"]');
+  button.disabled = true;
+  button.setAttribute('aria-busy', 'true');
+  try {
+    await call('POST', `/api/calendar/${encodeURIComponent(typingFor)}/connect/`, { credentials });
+    byId('account-dialog').close('connected');
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    showProblem(error.message, error.pointer.startsWith('/credentials/') ? error.pointer.slice(13) : '');
+  } finally {
+    button.disabled = false;
+    button.removeAttribute('aria-busy');
+  }
+}
+
+async function connectByForm(button) {
+  const template = byId(`form-${button.dataset.form}`);
+  const label = template.closest('.card').dataset.label;
+  typingFor = button.dataset.form;
+  byId('account-inputs').replaceChildren(document.importNode(template.content, true));
+  const presets = byId('account-inputs').querySelector('[data-preset]');
+  const service = () => (presets?.value ? presets.selectedOptions[0].textContent : label);
+  const show = () => {
+    if (presets) showPreset(presets);
+    byId('account-dialog').querySelector('[data-label]').textContent = service();
+  };
+  if (presets) {
+    presets.value = button.dataset.preset ?? '';
+    presets.addEventListener('change', show);
+  }
+  show();
+  clearProblems();
+  const done = await ask(byId('account-dialog'));
+  const connected = service();
+  byId('account-inputs').replaceChildren(); // and with them the password
+  if (done !== 'connected') return;
+  await refresh();
+  say('good', `${connected} Connected!`);
+}
+
+async function chooseCalendar(card) {
+  const { calendars } = await call('GET', providerPath(card, 'calendars'));
+  const dialog = byId('calendar-dialog');
+  dialog.querySelector('[data-label]').textContent = card.dataset.label;
+  byId('calendar-choices').replaceChildren(...calendars.map((calendar) => {
+    const label = document.createElement('label');
+    label.className = 'choice';
+    const input = document.createElement('input');
+    Object.assign(input, { type: 'radio', name: 'calendar', value: calendar.id, checked: calendar.chosen, disabled: !calendar.writable });
+    const name = document.createElement('span');
+    name.textContent = calendar.writable ? calendar.name : `${calendar.name} (may only be read)`;
+    label.append(input, name);
+    return label;
+  }));
+  if ((await ask(dialog)) !== 'yes') return;
+  const id = dialog.querySelector('input[name="calendar"]:checked')?.value;
+  if (!id) return;
+  const { calendar } = await call('PUT', providerPath(card, 'calendar'), { id });
+  await refresh();
+  say('good', `Your entries go to “${calendar}”.`);
 }
 
 async function showLink(card) {
@@ -307,6 +418,8 @@ async function remove(button) {
 
 const actions = {
   connect: (button) => connect(button.closest('.card')),
+  form: (button) => connectByForm(button),
+  calendars: (button) => chooseCalendar(button.closest('.card')),
   link: (button) => showLink(button.closest('.card')),
   renew: (button) => renewLink(button.closest('.card')),
   disconnect: (button) => disconnect(button.closest('.card')),
@@ -342,6 +455,7 @@ window.addEventListener('pageshow', (event) => { if (event.persisted) location.r
 document.addEventListener('visibilitychange', () => { if (!document.hidden) schedule(); });
 byId('copy-link').addEventListener('click', copyLink);
 form.addEventListener('submit', save);
+accountForm.addEventListener('submit', submitAccount);
 field('all_day').addEventListener('change', (event) => setAllDay(event.target.checked));
 
 remember();
