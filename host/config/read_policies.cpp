@@ -1,4 +1,5 @@
 #include "config/readers.hpp"
+#include "config/schema_check.hpp"
 #include "config/template_tags.hpp"
 
 #include <algorithm>
@@ -84,6 +85,15 @@ std::vector<std::string> readFields(const Document& document, const nlohmann::js
   return fields;
 }
 
+/// A provider that the program comes with. The shipped roles name them all, also for an installation that leaves some
+/// out.
+bool isShipped(const std::string& id) {
+  Problems none;
+  const Document defaults("calbridge.json", std::string(embeddedDefaults()), none);
+  const auto keys = defaults.keys("/providers");
+  return std::find(keys.begin(), keys.end(), id) != keys.end();
+}
+
 RoleConfig readRole(const Document& document, const std::string& name, const std::vector<std::string>* providers,
                     Problems& problems) {
   const std::string pointer = "/roles/" + escapePointer(name);
@@ -113,7 +123,8 @@ RoleConfig readRole(const Document& document, const std::string& name, const std
       if (!json["providers"][i].is_string())
         continue;
       const auto id = json["providers"][i].get<std::string>();
-      if (providers != nullptr && std::find(providers->begin(), providers->end(), id) == providers->end())
+      if (providers != nullptr && std::find(providers->begin(), providers->end(), id) == providers->end() &&
+          !isShipped(id))
         problems.push_back({document.where(pointer + "/providers/" + std::to_string(i)),
                             "there is no provider \"" + id + "\" in calbridge.json"});
       role.providers->push_back(id);

@@ -111,6 +111,7 @@ export class Installation {
         authorize_url: `${this.sandbox}/google/o/oauth2/v2/auth`, token_url: `${this.sandbox}/google/token`,
         revoke_url: `${this.sandbox}/google/revoke`, api_url: `${this.sandbox}/google/calendar/v3`, calendar: 'primary',
       }),
+      ...set('providers.caldav.allowed_hosts', ['127.0.0.0/8']),
       ...set('providers.outlook.settings', {
         authority_url: `${this.sandbox}/outlook/common`, api_url: `${this.sandbox}/outlook/v1.0`,
       }),

@@ -8,6 +8,7 @@ import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { CalendarServer } from './calendar_server.mjs';
 import { contrastProblems, sidewaysOverflow } from './inspections.mjs';
 import { Installation } from './programs.mjs';
 
@@ -175,6 +176,52 @@ test('an order appears in the list, in the calendar, and as a file', async () =>
   const file = await page.request.get(new URL(await entry.getByRole('link').getAttribute('href'), site.page).href);
   assert.equal(file.status(), 200);
   assert.match(await file.text(), /BEGIN:VEVENT[^]*SUMMARY:Deep clean with Sarah/);
+  noComplaints();
+});
+
+test('a calendar server is connected by typing, and what is wrong is said at its field', async (t) => {
+  const server = await new CalendarServer('john', 'the right one').start();
+  t.after(() => server.stop());
+  await card('ics').getByRole('button', { name: 'Connect with an app-specific password' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('heading', { name: 'Connect Apple iCloud' }).waitFor();
+  assert.equal(await dialog.getByLabel('Server').inputValue(), 'https://caldav.icloud.com');
+  await dialog.getByText('An app-specific password, made at').waitFor();
+  await picture('connect-icloud');
+
+  await dialog.getByLabel('Service').selectOption({ label: 'Another one' });
+  await dialog.getByLabel('Server').fill(server.url);
+  await dialog.getByLabel('Password').fill('a wrong one');
+  await dialog.getByRole('button', { name: 'Connect' }).click();
+  const focused = (label) => dialog.getByLabel(label).evaluate((node) => node === document.activeElement);
+  await eventually('the focus at the empty field', () => focused('User name'));
+  assert.equal(await dialog.getByLabel('User name').getAttribute('aria-invalid'), 'true');
+  await dialog.getByLabel('User name').fill('john');
+  await dialog.getByRole('button', { name: 'Connect' }).click();
+  await dialog.getByText('does not accept this user name and password').waitFor();
+  await eventually('the focus at the password', () => focused('Password'));
+  await picture('connect-wrong-password');
+  assert.equal(complaints.filter((text) => !text.includes('422')).length, 0, complaints.join('\n'));
+  complaints.length = 0;
+
+  await dialog.getByLabel('Password').fill('the right one');
+  await page.keyboard.press('Enter');
+  await seesText('Other calendar (CalDAV) Connected!');
+  assert.equal(await page.locator('input[type="password"]').count(), 0, 'the password stays nowhere on the page');
+  await card('caldav').getByText('john at 127.0.0.1').waitFor();
+  await eventually('the entry in the usual calendar', () => [...server.entries].some((entry) => entry.startsWith('/me/home/')));
+
+  await card('caldav').getByRole('button', { name: 'Choose calendar' }).click();
+  assert.equal(await dialog.getByLabel('Home').isChecked(), true);
+  await dialog.getByLabel('Work').check();
+  await picture('choose-calendar');
+  await dialog.getByRole('button', { name: 'Use this calendar' }).click();
+  await seesText('Your entries go to “Work”.');
+  await eventually('the entry in the other calendar', () => [...server.entries].some((entry) => entry.startsWith('/me/work/')));
+
+  await card('caldav').getByRole('button', { name: 'Disconnect' }).click();
+  await dialog.getByRole('button', { name: 'Disconnect' }).click();
+  await card('caldav').getByText('Not connected').waitFor();
   noComplaints();
 });
 

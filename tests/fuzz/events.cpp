@@ -70,7 +70,7 @@ void checkTime(const EntryTime& time) {
 /// The shipped roles and routes.
 const routing::RoutingPolicy& policy() {
   static const routing::RoutingPolicy shipped = [] {
-    LoadedPolicies loaded = loadPolicies(CALBRIDGE_SOURCE_DIR "/config", {"google", "outlook", "ics"});
+    LoadedPolicies loaded = loadPolicies(CALBRIDGE_SOURCE_DIR "/config", {"google", "outlook", "ics", "caldav"});
     require(loaded.policies.has_value(), "the shipped policies load");
     return routing::RoutingPolicy(loaded.policies->roles, loaded.policies->routing);
   }();

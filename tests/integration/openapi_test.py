@@ -1,8 +1,11 @@
 """Holds every operation's real answers against the document that the host itself serves, and makes the tests of who may
 see what from that document: a route that is added without a case here fails."""
+import base64
 import http.client
+import http.server
 import json
 import re
+import threading
 import unittest
 import urllib.parse
 
@@ -14,6 +17,63 @@ PROVOKED_503 = {("post", "/api/calendar/{provider}/connect/")}
 ADMINS_ONLY = {"/api/calendar/sync-bulk/", "/api/calendar/sync-bulk/{job}/", "/api/calendar/connections/",
                "/api/audit/"}
 METHODS = ("get", "put", "post", "patch", "delete")
+
+
+class CalendarServer:
+    """As much CalDAV as it takes to be connected to: one account with one calendar to write to, and one to read. Takes
+    every entry."""
+
+    def __init__(self):
+        self.password = "right"
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                basic = base64.b64encode(f"john:{outer.password}".encode()).decode()
+                if self.headers.get("Authorization") != "Basic " + basic:
+                    return self.reply(401, b"", {"WWW-Authenticate": 'Basic realm="dav"'})
+                if self.command != "PROPFIND":
+                    return self.reply(201 if self.command == "PUT" else 404, b"", {"ETag": '"1"'})
+                resource = lambda href, inner: (f"<d:response><d:href>{href}</d:href><d:propstat><d:prop>{inner}</d:prop>"
+                                                "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>")
+                calendar = lambda name, right: (f"<d:displayname>{name}</d:displayname><d:resourcetype><d:collection/><c:calendar/>"
+                                                f"</d:resourcetype><d:current-user-privilege-set><d:privilege><d:{right}/></d:privilege>"
+                                                "</d:current-user-privilege-set>")
+                if self.headers.get("Depth") == "1":
+                    inside = resource("/john/a/", calendar("Mine", "write")) + resource("/john/b/", calendar("Holidays", "read"))
+                else:
+                    inside = resource("/", "<d:current-user-principal><d:href>/john/</d:href></d:current-user-principal>"
+                                      "<c:calendar-home-set><d:href>/john/</d:href></c:calendar-home-set>")
+                body = f'<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">{inside}</d:multistatus>'
+                return self.reply(207, body.encode(), {"Content-Type": "application/xml"})
+
+            def reply(self, status, body, headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_DELETE = do_PROPFIND = do_REPORT = answer
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Schemas:
@@ -128,6 +188,8 @@ def filled(path, **values):
 
 
 class Document(InstallationTest):
+    overrides = {"providers.caldav.allowed_hosts": '["127.0.0.0/8"]'}
+
     def setUp(self):
         super().setUp()
         self.anyone = Client(self.box.host.url)
@@ -307,6 +369,30 @@ class Document(InstallationTest):
         feed = self.call(200, john, "post", connect, provider="ics").json["feed_url"]
         self.call(404, john, "post", connect, provider="nowhere")
         self.call(503, john, "post", connect, provider="outlook")
+        with CalendarServer() as dav:
+            calendars, choice = "/api/calendar/{provider}/calendars/", "/api/calendar/{provider}/calendar/"
+            typed = {"server": dav.url, "username": "john", "password": "right"}
+            wrong = self.call(422, john, "post", connect, {"credentials": dict(typed, password="wrong")}, provider="caldav")
+            self.assertEqual((wrong.json["code"], wrong.json["pointer"]), ("invalid_credentials", "/credentials/password"))
+            self.call(400, john, "post", connect, {"credentials": {"server": dav.url}}, provider="caldav")
+            self.call(404, john, "get", calendars, provider="caldav")
+            self.call(404, john, "put", choice, {"id": "x"}, provider="caldav")
+            self.call(200, john, "post", connect, {"credentials": typed}, provider="caldav")
+            listed = self.call(200, john, "get", calendars, provider="caldav").json["calendars"]
+            self.assertEqual([(c["name"], c["writable"]) for c in listed], [("Mine", True), ("Holidays", False)])
+            self.call(200, john, "put", choice, {"id": listed[0]["id"]}, provider="caldav")
+            for id in (listed[1]["id"], "nowhere"):
+                self.call(422, john, "put", choice, {"id": id}, provider="caldav")
+            self.call(400, john, "put", choice, {"name": "Mine"}, provider="caldav")
+            dav.password = "another"
+            john("POST", "/api/calendar/sync/")
+            eventually(lambda: box.status(john, "caldav")["needs"] == "reconnect", "the server refuses")
+            self.call(409, john, "get", calendars, provider="caldav")
+            self.call(409, john, "put", choice, {"id": listed[0]["id"]}, provider="caldav")
+            for _ in range(11):
+                many = self.check(("post", connect), ada("POST", filled(connect, provider="caldav"), {"credentials": dict(typed, server="ftp://x")}))
+            self.assertEqual(many.status, 429, many)
+            self.call(200, john, "post", disconnect, {"events": "keep"}, provider="caldav")
         callback = "/api/calendar/{provider}/callback/"
         self.call(302, self.anyone, "get", callback, provider="google", query="?state=x&code=y")
         self.call(302, self.anyone, "get", callback, provider="google")
@@ -430,6 +516,11 @@ class Document(InstallationTest):
             answer = self.check((method, path), omar(method.upper(), filled(path, job=job), body))
             self.assertEqual(answer.status, 403, answer)
 
+        def unconnected(method, path, body=None):
+            for provider in ("google", "ics", "caldav"):
+                answer = self.check((method, path), omar(method.upper(), filled(path, provider=provider), body))
+                self.assertEqual(answer.status, 404, answer)
+
         def connects():
             for provider in ("google", "ics"):
                 own_only("post", "/api/calendar/{provider}/connect/", {}, provider=provider)
@@ -442,6 +533,9 @@ class Document(InstallationTest):
             ("get", "/api/calendar/status/"): lambda: own_only("get", "/api/calendar/status/", {"role": "staff"}),
             ("post", "/api/calendar/{provider}/connect/"): connects,
             ("post", "/api/calendar/{provider}/disconnect/"): disconnects,
+            ("get", "/api/calendar/{provider}/calendars/"): lambda: unconnected("get", "/api/calendar/{provider}/calendars/"),
+            ("put", "/api/calendar/{provider}/calendar/"): lambda: unconnected("put", "/api/calendar/{provider}/calendar/",
+                                                                               {"id": "https://dav.example/john/"}),
             ("post", "/api/calendar/sync/"): lambda: own_only("post", "/api/calendar/sync/", {"queued": 0}),
             ("post", "/api/calendar/sync-bulk/"): lambda: forbidden("post", "/api/calendar/sync-bulk/", {"people": ["john"]}),
             ("get", "/api/calendar/sync-bulk/{job}/"): lambda: forbidden("get", "/api/calendar/sync-bulk/{job}/"),

@@ -46,6 +46,7 @@ LIBRARIES = [
     ("spdlog/", {"app"}),
     ("date/", {"core"}),
     ("libical/", {"plugin:icalendar"}),
+    ("expat.h", {"plugin:caldav"}),
     ("nlohmann/", set(ROOMS) | {"sdk", "plugin:google", "plugin:outlook", "plugin:ics", "plugin:icalendar"}),
 ]
 SYSTEM = {"arpa/inet.h", "fcntl.h", "linux/futex.h", "malloc.h", "poll.h", "pthread.h", "signal.h", "spawn.h", "stdlib.h", "unistd.h", "dlfcn.h",

@@ -23,7 +23,7 @@ inline nlohmann::json readJson(const std::string& path) {
 }
 
 inline Policies policiesFrom(const std::string& directory) {
-  auto loaded = loadPolicies(directory, {"google", "outlook", "ics"});
+  auto loaded = loadPolicies(directory, {"google", "outlook", "ics", "caldav"});
   for (const auto& problem : loaded.problems)
     FAIL(problem.text());
   return std::move(*loaded.policies);

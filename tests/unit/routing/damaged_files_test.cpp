@@ -44,7 +44,7 @@ TEST_CASE("damaged files give problems or a policy that works, and never anythin
   const std::string roles = contentsOf("roles.json");
   const std::string routing = contentsOf("routing.json");
   const std::string host = contentsOf("calbridge.json");
-  const std::vector<std::string> providers{"google", "outlook", "ics"};
+  const std::vector<std::string> providers{"google", "outlook", "ics", "caldav"};
   const Appointment appointment = parseAppointment(sampleAppointment(), "");
   const DirectorySnapshot directory(people());
   int refused = 0;
