@@ -10,6 +10,8 @@ class HostProgram final : public cli::Program {
   Problems checkPlugins(const Configuration& configuration, const std::string& file) override;
   cli::PluginReport listPlugins(const Configuration& configuration) override;
   cli::PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) override;
+  cli::PluginReport checkPlugin(const cli::PluginCheckRequest& request) override;
+  cli::PluginReport pluginChecks() override;
   nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) override;
   bool hasDatabase(const Configuration& configuration) override;
   void moveStore(const Configuration& configuration, const std::string& from, const std::string& to, std::ostream& out,

@@ -8,9 +8,10 @@ constexpr const char* kVersion = "calbridge 1.0.0";
 
 /// Failures of what calbridge stands on, in contrast to what it was asked about.
 int exitCodeOf(const Error& error) {
-  for (const char* code : {"store_unavailable", "store_locked", "store_newer", "listen_failed", "plugin_invalid",
-                           "plugins_failed", "host_failed", "rotation_failed", "wrong_master_key", "master_key_invalid",
-                           "master_key_exposed", "master_key_unwritable", "ca_file_invalid"})
+  for (const char* code :
+       {"store_unavailable", "store_locked", "store_newer", "listen_failed", "plugin_invalid", "plugins_failed",
+        "plugin_check_failed", "host_failed", "rotation_failed", "wrong_master_key", "master_key_invalid",
+        "master_key_exposed", "master_key_unwritable", "ca_file_invalid"})
     if (error.code() == code)
       return kDependency;
   return error.code() == "usage" ? kUsage : kWrong;

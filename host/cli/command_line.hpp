@@ -30,6 +30,8 @@ void addServe(CLI::App& app, Context& context, Action& chosen);
 void addCheck(CLI::App& app, Context& context, Action& chosen);
 void addExplain(CLI::App& app, Context& context, Action& chosen);
 void addPlugins(CLI::App& app, Context& context, Action& chosen);
+/// Into the group `plugins`.
+void addPluginsCheck(CLI::App& group, Context& context, Action& chosen);
 void addPeople(CLI::App& app, Context& context, Action& chosen);
 void addAppKeys(CLI::App& app, Context& context, Action& chosen);
 void addDeliveries(CLI::App& app, Context& context, Action& chosen);

@@ -69,6 +69,7 @@ void addPlugins(CLI::App& app, Context& context, Action& chosen) {
     chosen = [&context, asJson, name] { return inspect(context, *name, *asJson); };
   });
   addNew(*group, context, chosen);
+  addPluginsCheck(*group, context, chosen);
 }
 
 } // namespace calbridge::cli

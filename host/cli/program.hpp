@@ -14,6 +14,17 @@ struct PluginReport {
   bool usable = true; ///< none of them has a problem
 };
 
+/// What `plugins check` is asked.
+struct PluginCheckRequest {
+  std::string plugin;            ///< path, or name of an installed one
+  std::string settingsFile;      ///< empty: none
+  std::string scriptFile;        ///< empty: none
+  std::vector<std::string> only; ///< beginnings of the names of checks; empty: all
+  std::uint64_t seed = 1;
+  int timeoutSeconds = 20; ///< of one check
+  unsigned processes = 0;  ///< at a time; 0: as many as there are processors
+};
+
 /// What commands need from the rest of the program; host/app implements it.
 class Program {
  public:
@@ -27,6 +38,11 @@ class Program {
   virtual PluginReport listPlugins(const Configuration& configuration) = 0;
   /// One of them. Throws Error("plugin_not_found").
   virtual PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) = 0;
+  /// Runs the conformance suite. Throws Error("plugin_invalid") when the file cannot be loaded at all, Error("usage")
+  /// for a script or a check that makes no sense.
+  virtual PluginReport checkPlugin(const PluginCheckRequest& request) = 0;
+  /// Which checks there are.
+  virtual PluginReport pluginChecks() = 0;
   /// Carries an operator's request out: inside the running host, or here when none runs. Throws Error.
   virtual nlohmann::json control(const Configuration& configuration, const nlohmann::json& request) = 0;
   /// Is there a database yet? (A command that only reads must not create one.)
