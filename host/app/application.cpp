@@ -6,6 +6,9 @@
 #include "app/upkeep.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/mail_address.hpp"
+
+#include <unistd.h>
 
 namespace calbridge::app {
 namespace {
@@ -73,6 +76,30 @@ http::SiteOptions siteOptions(const Configuration& configuration) {
   return site;
 }
 
+/// This machine's name, as a mail server wants it said; localhost when it has none that can be said.
+std::string mailName() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 && isMailAddress(std::string("a@") + name) ? name : "localhost";
+}
+
+std::unique_ptr<net::SmtpClient> mailer(const Configuration& configuration) {
+  const auto& smtp = configuration.secrets.smtp;
+  if (!smtp)
+    return nullptr;
+  using Security = net::SmtpServer::Security;
+  net::SmtpClientOptions options;
+  options.server.host = smtp->host;
+  options.server.port = smtp->port;
+  options.server.security = smtp->security == SmtpConfig::Security::tls        ? Security::tls
+                            : smtp->security == SmtpConfig::Security::startTls ? Security::startTls
+                                                                               : Security::plain;
+  options.server.username = smtp->username;
+  options.server.password = smtp->password;
+  options.server.clientName = mailName();
+  options.extraCaFile = configuration.tlsCaFile;
+  return std::make_unique<net::SmtpClient>(std::move(options));
+}
+
 /// Refuses to run with a plugin that does not: a provider that is missing in silence would be found out by its people.
 void requirePlugins(const plugins::PluginProviders& providers) {
   std::string all;
@@ -88,7 +115,8 @@ Application::Application(Configuration configuration, std::filesystem::path conf
     : configuration_(std::move(configuration)), configDirectory_(std::move(configDirectory)), logger_(logger),
       store_(openPatiently(configuration_)),
       keys_(connections::openKeyRing(keySource(configuration_), *store_, random_)), vault_(keys_.ring, random_),
-      client_({.extraCaFile = configuration_.tlsCaFile}), hostServices_{client_, logger_, clock_, random_},
+      client_({.extraCaFile = configuration_.tlsCaFile}),
+      mailer_(mailer(configuration_)), hostServices_{client_, logger_, clock_, random_, mailer_.get()},
       providers_(providerSpecs(configuration_), pluginSearch(configuration_), hostServices_),
       connections_(*store_, providers_, vault_, clock_, random_, logger_, configuration_.server.publicUrl),
       directory_(*store_),

@@ -13,6 +13,7 @@
 #include "http/edge/server.hpp"
 #include "http/edge/tls.hpp"
 #include "net/poco_http_client.hpp"
+#include "net/smtp_client.hpp"
 #include "plugins/plugin_providers.hpp"
 #include "store/store.hpp"
 
@@ -58,6 +59,7 @@ class Application {
   connections::OpenedKeyRing keys_;
   connections::Vault vault_;
   net::PocoHttpClient client_;
+  std::unique_ptr<net::SmtpClient> mailer_; ///< null: no mail server is configured
   plugins::HostServices hostServices_;
   plugins::PluginProviders providers_;
   connections::Connections connections_;

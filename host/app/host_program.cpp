@@ -49,6 +49,16 @@ class NoHttp final : public HttpClient {
   }
 };
 
+/// Sends nothing: tells plugins that there is a mail server, and no more.
+class NoMail final : public Mailer {
+ public:
+  std::optional<MailFailure> send(const Mail&, const MailOptions&) override {
+    MailFailure failure;
+    failure.message = "no mail in this command";
+    return failure;
+  }
+};
+
 } // namespace
 
 int HostProgram::serve(const ConfigurationSource& source) {
@@ -97,7 +107,8 @@ Problems HostProgram::checkPlugins(const Configuration& configuration, const std
   NullLogger log;
   SystemClock clock;
   SystemRandom random;
-  const plugins::HostServices services{http, log, clock, random};
+  NoMail mail;
+  const plugins::HostServices services{http, log, clock, random, configuration.secrets.smtp ? &mail : nullptr};
   const plugins::PluginProviders providers(providerSpecs(configuration), pluginSearch(configuration), services);
   Problems problems;
   for (const auto& problem : providers.problems())

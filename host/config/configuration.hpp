@@ -20,12 +20,29 @@ struct ProviderCredentials {
   std::string redirectUri; ///< default: {public_url}/api/calendar/{id}/callback/
 };
 
+/// The installation's mail server, from SMTP_URL, SMTP_USERNAME and SMTP_PASSWORD.
+struct SmtpConfig {
+  enum class Security {
+    plain,    ///< smtp:// to this machine: nothing leaves it
+    startTls, ///< smtp:// elsewhere: TLS is demanded
+    tls,      ///< smtps://
+  };
+  std::string host;
+  std::uint16_t port = 587;
+  Security security = Security::startTls;
+  std::string username; ///< empty: no log-in
+  std::string password;
+
+  bool operator==(const SmtpConfig&) const = default;
+};
+
 /// What comes from the environment and must never be printed.
 struct Secrets {
   std::optional<std::string> masterKey;    ///< 32 raw bytes; nullopt: the host makes one at its first start
   std::optional<std::string> newMasterKey; ///< 32 raw bytes, for `vault rotate`
   std::string jwtSecret;                   ///< empty: HS256 tokens are refused
   std::map<std::string, ProviderCredentials> providers; ///< by provider id, one for every configured provider
+  std::optional<SmtpConfig> smtp;                       ///< nullopt: this installation sends no mail
 };
 
 /// roles.json and routing.json.

@@ -52,6 +52,7 @@ Secrets readSecrets(const Environment& environment, const Configuration& configu
   if (!secrets.jwtSecret.empty() && secrets.jwtSecret.size() < kMinJwtSecret)
     warnings.push_back({"CALBRIDGE_JWT_SECRET", "the value is shorter than the 32 bytes that HS256 asks for (RFC 7518 "
                                                 "section 3.2); make one with: openssl rand -base64 32"});
+  secrets.smtp = readSmtp(environment, problems);
   for (const auto& provider : configuration.providers) {
     const std::string prefix = environmentPrefix(provider.id);
     ProviderCredentials credentials;

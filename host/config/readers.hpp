@@ -19,6 +19,9 @@ RoutingConfig readRouting(const Document& document, const RolesConfig* roles, Pr
 Secrets readSecrets(const Environment& environment, const Configuration& configuration, Problems& problems,
                     Problems& warnings);
 
+/// SMTP_URL, SMTP_USERNAME and SMTP_PASSWORD; nullopt when the first is not set, or has a problem.
+std::optional<SmtpConfig> readSmtp(const Environment& environment, Problems& problems);
+
 /// The value of `key` in an object when it has the wanted type, else the default.
 template <typename Type>
 Type valueOr(const nlohmann::json& object, const char* key, Type otherwise) {

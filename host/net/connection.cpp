@@ -89,6 +89,12 @@ class PlainConnection final : public Connection {
 
   bool usable() override { return pending(socket_) == Pending::nothing; }
 
+  /// The socket as TLS wants it.
+  const StreamSocket& unblocked() {
+    socket_.setBlocking(false);
+    return socket_;
+  }
+
  private:
   int sendSome(std::string_view bytes) {
     try {
@@ -197,6 +203,15 @@ std::unique_ptr<Connection> Connection::open(const Url& url, const Poco::Net::So
     return std::make_unique<TlsConnection>(url, socket, context, deadline);
   } catch (const Poco::Exception& exception) {
     throw ExchangeError{Kind::connect, "cannot talk to " + url.authority() + ": " + exception.name()};
+  }
+}
+
+std::unique_ptr<Connection> Connection::secure(std::unique_ptr<Connection> plain, const Url& url,
+                                               const Poco::Net::Context::Ptr& context, const Deadline& deadline) {
+  try {
+    return std::make_unique<TlsConnection>(url, dynamic_cast<PlainConnection&>(*plain).unblocked(), context, deadline);
+  } catch (const Poco::Exception& exception) {
+    throw ExchangeError{Kind::tls, "no TLS with " + url.authority() + ": " + exception.name()};
   }
 }
 

@@ -20,6 +20,10 @@ class Connection {
   /// Connects and, for https, shakes hands and checks the certificate against `url.host`. Throws ExchangeError.
   static std::unique_ptr<Connection> open(const Url& url, const Poco::Net::SocketAddress& address,
                                           const Poco::Net::Context::Ptr& context, const Deadline& deadline);
+  /// The same connection with TLS from here on, as after STARTTLS (RFC 3207). `plain` was opened for an http URL and
+  /// has nothing left to read; `url.host` is what the certificate must name. Throws ExchangeError.
+  static std::unique_ptr<Connection> secure(std::unique_ptr<Connection> plain, const Url& url,
+                                            const Poco::Net::Context::Ptr& context, const Deadline& deadline);
   virtual ~Connection() = default;
 
   /// Sends all of it. `sent` becomes true as soon as one byte is on its way. Throws ExchangeError.

@@ -1,12 +1,10 @@
 #include "net/poco_http_client.hpp"
 
-#include "core/error.hpp"
 #include "core/url.hpp"
 #include "net/egress.hpp"
 #include "net/exchange.hpp"
+#include "net/tls_context.hpp"
 
-#include <Poco/Crypto/X509Certificate.h>
-#include <Poco/Exception.h>
 #include <Poco/Net/NetSSL.h>
 #include <optional>
 
@@ -14,28 +12,6 @@ namespace calbridge::net {
 namespace {
 
 using Kind = HttpFailure::Kind;
-using Poco::Net::Context;
-
-Context::Ptr makeContext(const std::filesystem::path& extraCaFile) {
-  Context::Params params;
-  params.verificationMode = Context::VERIFY_STRICT;
-  params.verificationDepth = 9;
-  params.loadDefaultCAs = true;
-  params.cipherList = "HIGH:!aNULL:!MD5:!RC4:!3DES";
-  Context::Ptr context = new Context(Context::TLS_CLIENT_USE, params);
-  context->requireMinimumProtocol(Context::PROTO_TLSV1_2);
-  if (!extraCaFile.empty()) {
-    try {
-      for (const auto& certificate : Poco::Crypto::X509Certificate::readPEM(extraCaFile.string())) {
-        context->addCertificateAuthority(certificate);
-      }
-    } catch (const Poco::Exception& exception) {
-      throw Error("ca_file_invalid", "cannot read certificates from " + extraCaFile.string() + ": give a PEM file",
-                  exception.displayText());
-    }
-  }
-  return context;
-}
 
 HttpResult failed(const ExchangeError& error, bool sent) {
   HttpResult result;
@@ -48,7 +24,7 @@ HttpResult failed(const ExchangeError& error, bool sent) {
 PocoHttpClient::PocoHttpClient(const HttpClientOptions& options)
     : options_(options), pool_(options.maxIdlePerOrigin, options.idleTimeout) {
   Poco::Net::initializeSSL();
-  context_ = makeContext(options.extraCaFile);
+  context_ = clientTlsContext(options.extraCaFile);
 }
 
 HttpResult PocoHttpClient::send(const HttpRequest& request, const HttpOptions& options) {

@@ -38,6 +38,59 @@ FailureWords wordsFor(const HttpFailure& failure) {
   return {CALBRIDGE_TRANSIENT, "unknown"};
 }
 
+FailureWords wordsFor(const MailFailure& failure) {
+  using Kind = MailFailure::Kind;
+  switch (failure.kind) {
+  case Kind::invalid:
+    return {CALBRIDGE_INVALID_REQUEST, "invalid_request"};
+  case Kind::connect:
+    return {CALBRIDGE_TRANSIENT, "connect"};
+  case Kind::tls:
+    return {CALBRIDGE_TRANSIENT, "tls"};
+  case Kind::timeout:
+    return {CALBRIDGE_DEADLINE, "timeout"};
+  case Kind::cancelled:
+    return {CALBRIDGE_CANCELLED, "cancelled"};
+  case Kind::broken:
+    return {CALBRIDGE_TRANSIENT, "broken"};
+  case Kind::refused:
+    return {failure.permanent() ? CALBRIDGE_PERMANENT : CALBRIDGE_TRANSIENT, "refused"};
+  }
+  return {CALBRIDGE_TRANSIENT, "unknown"};
+}
+
+const char* nameOf(MailFailure::Scope scope) {
+  switch (scope) {
+  case MailFailure::Scope::everything:
+    return "everything";
+  case MailFailure::Scope::recipient:
+    return "recipient";
+  case MailFailure::Scope::message:
+    return "message";
+  }
+  return "everything";
+}
+
+/// {"from","to":[…]}. Throws sdk::Problem naming what is wrong.
+Mail readEnvelope(std::string_view text) {
+  const sdk::Json json = sdk::parseJson(text, sdk::Status::invalidRequest, "the mail's envelope");
+  const auto wrong = [](const char* what) {
+    return sdk::Problem(sdk::Status::invalidRequest, std::string("the mail's envelope needs ") + what);
+  };
+  if (!json.is_object() || !json.contains("from") || !json["from"].is_string()) {
+    throw wrong("the string from");
+  }
+  if (!json.contains("to") || !json["to"].is_array()) {
+    throw wrong("the array to");
+  }
+  Mail mail;
+  mail.from = json["from"].get<std::string>();
+  for (const sdk::Json& recipient : json["to"]) {
+    mail.to.push_back(recipient.is_string() ? recipient.get<std::string>() : throw wrong("strings in to"));
+  }
+  return mail;
+}
+
 /// {"method","url","headers":[["Name","value"],…]}. Throws sdk::Problem naming what is wrong.
 HttpRequest readRequest(std::string_view head) {
   HttpRequest request;
@@ -140,6 +193,54 @@ calbridge_status CallServices::send(std::string_view head, std::string_view body
   object.end();
   responseHead = head_;
   responseBody = response_.body;
+  return CALBRIDGE_OK;
+}
+
+calbridge_status CallServices::mailFailed(calbridge_status status, const char* kind, const MailFailure& failure,
+                                          std::string_view& response) {
+  head_.clear();
+  sdk::ObjectWriter object(head_);
+  object.text("message", failure.message).text("kind", kind).text("scope", nameOf(failure.scope));
+  if (failure.code > 0) {
+    object.number("code", failure.code);
+  }
+  object.optionalText("enhanced", failure.enhanced).flag("sent", failure.sent).end();
+  response = head_;
+  return status;
+}
+
+calbridge_status CallServices::sendMail(std::string_view envelope, std::string_view message,
+                                        std::string_view& response) {
+  MailFailure failure;
+  if (!http_ || host_.mailer == nullptr) {
+    failure.message = "this host sends no mail here";
+    return mailFailed(CALBRIDGE_UNSUPPORTED, "unsupported", failure, response);
+  }
+  Mail mail;
+  try {
+    mail = readEnvelope(envelope);
+  } catch (const sdk::Problem& problem) {
+    failure.message = problem.what();
+    return mailFailed(CALBRIDGE_INVALID_REQUEST, "invalid_request", failure, response);
+  }
+  // A plugin writes to the person whose entry it has, and to nobody else.
+  if (context_.mailTo.empty() || mail.to != std::vector<std::string>{context_.mailTo}) {
+    failure.message = "a mail goes to the recipient of the push under way and to nobody else";
+    failure.scope = MailFailure::Scope::recipient;
+    return mailFailed(CALBRIDGE_PERMANENT, "not_allowed", failure, response);
+  }
+  if (context_.requests != nullptr) {
+    ++*context_.requests;
+  }
+  mail.message = message;
+  MailOptions options;
+  options.timeout = std::chrono::milliseconds(remainingMs());
+  options.cancelled = context_.cancelled;
+  if (const auto failed = host_.mailer->send(mail, options); failed) {
+    const FailureWords words = wordsFor(*failed);
+    return mailFailed(words.status, words.kind, *failed, response);
+  }
+  response = "{}";
   return CALBRIDGE_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "calbridge/abi.h"
 #include "core/http_client.hpp"
 #include "core/logger.hpp"
+#include "core/mailer.hpp"
 #include "core/provider.hpp"
 #include "core/random.hpp"
 #include "core/time.hpp"
@@ -19,6 +20,7 @@ struct HostServices {
   Logger& logger;
   Clock& clock;
   Random& random;
+  Mailer* mailer = nullptr; ///< null: this installation sends no mail, and there is no smtp service
 };
 
 /// What the host knows about one configured plugin.
@@ -44,6 +46,8 @@ class CallServices {
   /// The http service of abi.h. Both results live in this object until the next service call.
   calbridge_status send(std::string_view head, std::string_view body, std::string_view& responseHead,
                         std::string_view& responseBody);
+  /// The smtp service of abi.h. The result lives in this object until the next service call.
+  calbridge_status sendMail(std::string_view envelope, std::string_view message, std::string_view& response);
   void log(std::int32_t level, std::string_view message);
   std::int64_t nowMs() const { return host_.clock.now(); }
   std::int64_t monotonicMs() const { return host_.clock.monotonic(); }
@@ -57,6 +61,9 @@ class CallServices {
  private:
   calbridge_status fail(calbridge_status status, std::string_view message, std::string_view kind, bool sent,
                         std::string_view& responseHead);
+
+  calbridge_status mailFailed(calbridge_status status, const char* kind, const MailFailure& failure,
+                              std::string_view& response);
 
   const HostServices& host_;
   const PluginIdentity& plugin_;

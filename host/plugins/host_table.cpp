@@ -62,6 +62,19 @@ calbridge_status send(calbridge_call* call, calbridge_bytes head, calbridge_byte
   });
 }
 
+calbridge_status sendMail(calbridge_call* call, calbridge_bytes envelope, calbridge_bytes message,
+                          calbridge_bytes* response) noexcept {
+  static constexpr std::string_view kFailed =
+      R"({"message":"the host failed","kind":"host","scope":"everything","sent":true})";
+  *response = {kFailed.data(), kFailed.size()};
+  return guarded(call, [&] {
+    std::string_view said;
+    const calbridge_status status = call->services.sendMail(view(envelope), view(message), said);
+    *response = {said.data(), said.size()};
+    return status;
+  });
+}
+
 void writeLog(calbridge_call* call, std::int32_t level, calbridge_bytes message) noexcept {
   guarded(call, [&] {
     call->services.log(level, view(message));
@@ -100,17 +113,19 @@ constexpr calbridge_log_service_v1_t kLog{sizeof(calbridge_log_service_v1_t), 0,
 constexpr calbridge_clock_service_v1_t kClock{sizeof(calbridge_clock_service_v1_t), 0, nowMs, monotonicMs};
 constexpr calbridge_random_service_v1_t kRandom{sizeof(calbridge_random_service_v1_t), 0, fill};
 constexpr calbridge_kv_service_v1_t kKv{sizeof(calbridge_kv_service_v1_t), 0, getValue, setValue};
+constexpr calbridge_smtp_service_v1_t kSmtp{sizeof(calbridge_smtp_service_v1_t), 0, sendMail};
 
 struct Service {
   std::string_view id;
   const void* table;
 };
-constexpr std::array<Service, 6> kServices = {{{CALBRIDGE_CALL_SERVICE, &kCall},
+constexpr std::array<Service, 7> kServices = {{{CALBRIDGE_CALL_SERVICE, &kCall},
                                                {CALBRIDGE_HTTP_SERVICE, &kHttp},
                                                {CALBRIDGE_LOG_SERVICE, &kLog},
                                                {CALBRIDGE_CLOCK_SERVICE, &kClock},
                                                {CALBRIDGE_RANDOM_SERVICE, &kRandom},
-                                               {CALBRIDGE_KV_SERVICE, &kKv}}};
+                                               {CALBRIDGE_KV_SERVICE, &kKv},
+                                               {CALBRIDGE_SMTP_SERVICE, &kSmtp}}};
 
 const void* getService(const calbridge_host_v1_t*, const char* id) noexcept {
   for (const Service& service : kServices) {
@@ -121,12 +136,20 @@ const void* getService(const calbridge_host_v1_t*, const char* id) noexcept {
   return nullptr;
 }
 
+/// What plugins get where no mail server is configured: that service is not there.
+const void* getServiceWithoutMail(const calbridge_host_v1_t* host, const char* id) noexcept {
+  const void* table = getService(host, id);
+  return table == &kSmtp ? nullptr : table;
+}
+
 constexpr calbridge_host_v1_t kHost{sizeof(calbridge_host_v1_t), CALBRIDGE_MINOR, reply, getService};
+constexpr calbridge_host_v1_t kHostWithoutMail{sizeof(calbridge_host_v1_t), CALBRIDGE_MINOR, reply,
+                                               getServiceWithoutMail};
 
 } // namespace
 
-const calbridge_host_v1_t& hostTable() {
-  return kHost;
+const calbridge_host_v1_t& hostTable(bool mail) {
+  return mail ? kHost : kHostWithoutMail;
 }
 
 bool hasService(const std::string& id) {

@@ -13,10 +13,11 @@ struct calbridge_call {
 
 namespace calbridge::plugins {
 
-/// The table that every plugin in this process is given. Constant; nothing thrown by the host leaves through it.
-const calbridge_host_v1_t& hostTable();
+/// The table that a plugin in this process is given; with the smtp service, or without it where no mail server is
+/// configured. Constant; nothing thrown by the host leaves through it.
+const calbridge_host_v1_t& hostTable(bool mail = true);
 
-/// Does this host offer a service of that id and revision?
+/// Does this host know a service of that id and revision, configured or not?
 bool hasService(const std::string& id);
 
 } // namespace calbridge::plugins

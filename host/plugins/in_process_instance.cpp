@@ -39,7 +39,8 @@ InProcessInstance::InProcessInstance(std::shared_ptr<const PluginLibrary> librar
     : library_(std::move(library)), host_(host), identity_(std::move(identity)) {
   const CallContext context;
   calbridge_call call{CallServices(host_, identity_, context, secrets, false), std::nullopt};
-  shielded(call, [&] { self_ = library_->table().create(&hostTable(), &call, borrow(settings)); });
+  shielded(call,
+           [&] { self_ = library_->table().create(&hostTable(host_.mailer != nullptr), &call, borrow(settings)); });
   if (self_ == nullptr) {
     throw Error("plugin_invalid", library_->path().string() + ": the plugin refuses its settings: " +
                                       reasonIn(call.reply.value_or(Reply{}), secrets));
@@ -61,7 +62,7 @@ Reply InProcessInstance::call(Operation operation, std::string_view request, con
   if (!library_->manifest().concurrent && !turn.try_lock_for(context.timeout)) {
     return hostReply(Status::deadline, "the plugin was busy with other calls until the time was over");
   }
-  shielded(call, [&] { function(self_, &hostTable(), &call, borrow(request)); });
+  shielded(call, [&] { function(self_, &hostTable(host_.mailer != nullptr), &call, borrow(request)); });
   if (!call.reply) {
     host_.logger.error(
         "a plugin did not answer",

@@ -81,7 +81,8 @@ std::optional<Failure> PluginProvider::revoke(const Credentials& credentials, co
 }
 
 Outcome<PushReply> PluginProvider::push(const PushRequest& request, const CallContext& context) {
-  const Confidential secrets(clientSecret_, info_.form, {request.accessToken}, secretOf(request.secret));
+  const std::string_view unsubscribe = request.recipient ? request.recipient->unsubscribeUrl : std::string_view();
+  const Confidential secrets(clientSecret_, info_.form, {request.accessToken, unsubscribe}, secretOf(request.secret));
   const Reply reply = instance_->call(Operation::push, toWire(request), context, secrets);
   return pushFromWire(reply, request.operation == PushRequest::Operation::upsert, secrets);
 }

@@ -5,6 +5,7 @@
 #include "plugins/in_process_instance.hpp"
 #include "plugins/wire.hpp"
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -32,6 +33,11 @@ class Builder {
     for (const std::string& need : unmetNeeds(manifest)) {
       add("/plugin", library->path().string() + ": " + need);
     }
+    if (const auto& services = manifest.requiredServices;
+        host_.mailer == nullptr &&
+        std::find(services.begin(), services.end(), CALBRIDGE_SMTP_SERVICE) != services.end())
+      add("/plugin", "SMTP is not configured, and " + manifest.name +
+                         " sends mail: set SMTP_URL in the environment or in .env, e.g. smtp://mail.example.com:587");
     checkSettings(manifest);
     PluginIdentity identity{spec_.id, manifest.egress, {}};
     if (!manifest.egressCredentials.empty()) {

@@ -169,6 +169,27 @@ typedef struct calbridge_kv_service_v1 {
   calbridge_status (*set)(calbridge_call* call, calbridge_bytes key, calbridge_bytes value);
 } calbridge_kv_service_v1_t;
 
+/** "calbridge.smtp/1": mail through the host, which owns the server, TLS, log-in and deadlines. NULL where the
+ * installation has no mail server: a plugin that "requires" it is then refused with a word about SMTP_URL. Since minor
+ * 1; a host that does not know it answers NULL, too. */
+#define CALBRIDGE_SMTP_SERVICE "calbridge.smtp/1"
+/** The table of "calbridge.smtp/1": mail through the installation's server. */
+typedef struct calbridge_smtp_service_v1 {
+  uint32_t struct_size; /**< sizeof this table on the side that made it */
+  uint32_t reserved;    /**< 0 */
+  /** [in-call] Hands one message over and waits for the server's word. `envelope`: {"from","to":["address"]}; the one
+   * recipient is "recipient.email" of the push under way, and nobody else. `message`: RFC 5322 with CRLF, 7 bits, at
+   * most 1 MiB. Returns ok: the server has taken it. Else transient, deadline, cancelled, permanent (refused for good,
+   * or a recipient who is not the call's) or invalid_request (malformed envelope or message), with `response`
+   * {"message","kind","scope","code"?,"enhanced"?,"sent"}. "kind": connect, tls, timeout, cancelled, broken, refused,
+   * invalid_request, not_allowed. "scope" of a refusal: everything (every message would be), recipient, message.
+   * "code", "enhanced": as the server says them (550, "5.1.1"). "sent": the whole message went out and no answer came,
+   * so that it may have been delivered. `response` is borrowed until the next service call of the same call or the
+   * operation's return. */
+  calbridge_status (*send)(calbridge_call* call, calbridge_bytes envelope, calbridge_bytes message,
+                           calbridge_bytes* response);
+} calbridge_smtp_service_v1_t;
+
 /** [instance] One operation: reads `request` (JSON, borrowed until return), answers once through host->reply, returns.
  * It may block until the call's deadline. Threads that it starts must have ended when it returns. */
 typedef void (*calbridge_operation)(void* self, const calbridge_host_v1_t* host, calbridge_call* call,
@@ -232,6 +253,8 @@ CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_random_service_v1_t, fill) == 8, "ran
 CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_kv_service_v1_t) == 24, "calbridge_kv_service_v1_t");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_kv_service_v1_t, get) == 8, "kv.get");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_kv_service_v1_t, set) == 16, "kv.set");
+CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_smtp_service_v1_t) == 16, "calbridge_smtp_service_v1_t");
+CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_smtp_service_v1_t, send) == 8, "smtp.send");
 CALBRIDGE_STATIC_ASSERT(sizeof(calbridge_plugin_v1_t) == 128, "calbridge_plugin_v1_t");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, struct_size) == 4, "plugin.struct_size");
 CALBRIDGE_STATIC_ASSERT(offsetof(calbridge_plugin_v1_t, major) == 8, "plugin.major");

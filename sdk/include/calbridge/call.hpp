@@ -105,6 +105,64 @@ class Http {
   calbridge_call* call_;
 };
 
+/// The mail server did not take a message.
+class MailProblem : public Problem {
+ public:
+  /// What the host said about it.
+  MailProblem(Status status, const std::string& message, std::string kind, std::string scope, int reply,
+              std::string enhanced, bool sent)
+      : Problem(status, message, "smtp_" + kind), kind_(std::move(kind)), scope_(std::move(scope)),
+        enhanced_(std::move(enhanced)), reply_(reply), sent_(sent) {}
+  /// connect, tls, timeout, cancelled, broken, refused, invalid_request, not_allowed.
+  const std::string& kind() const noexcept { return kind_; }
+  /// What a refusal is about: everything, recipient, message.
+  const std::string& scope() const noexcept { return scope_; }
+  /// RFC 3463, "5.1.1"; may be empty.
+  const std::string& enhanced() const noexcept { return enhanced_; }
+  /// The server's reply code; 0 where it gave none.
+  int reply() const noexcept { return reply_; }
+  /// The whole message went out and no answer came: it may have been delivered.
+  bool sent() const noexcept { return sent_; }
+
+ private:
+  std::string kind_;
+  std::string scope_;
+  std::string enhanced_;
+  int reply_;
+  bool sent_;
+};
+
+/// "calbridge.smtp/1": mail through the host's server; the one recipient is the push's own.
+class Smtp {
+ public:
+  /// By Call::smtp().
+  Smtp(const calbridge_smtp_service_v1_t* table, calbridge_call* call) : table_(table), call_(call) {}
+  /// Hands over a message (RFC 5322, CRLF, 7 bits). Returns when the server has taken it; throws MailProblem.
+  void send(std::string_view from, std::string_view to, std::string_view message) const {
+    std::string envelope;
+    ObjectWriter object(envelope);
+    object.text("from", from);
+    object.name("to");
+    envelope.push_back('[');
+    appendJsonString(envelope, to);
+    envelope.push_back(']');
+    object.end();
+    calbridge_bytes response{};
+    const Status status = statusFrom(table_->send(call_, borrow(envelope), borrow(message), &response));
+    if (status == Status::ok) {
+      return;
+    }
+    const Json json = parseJson(view(response), Status::internal, "the host's word about a mail");
+    throw MailProblem(status, json.value("message", "the mail was not sent"), json.value("kind", "unknown"),
+                      json.value("scope", "everything"), json.value("code", 0), json.value("enhanced", ""),
+                      json.value("sent", true));
+  }
+
+ private:
+  const calbridge_smtp_service_v1_t* table_;
+  calbridge_call* call_;
+};
+
 /// "calbridge.log/1": lines of the host's log. Never pass tokens or codes. Beyond 4 KiB a line is cut.
 class Log {
  public:
@@ -191,6 +249,8 @@ class Call {
   Clock clock() const { return {table<calbridge_clock_service_v1_t>(CALBRIDGE_CLOCK_SERVICE), call_}; }
   /// The host's randomness.
   Random random() const { return {table<calbridge_random_service_v1_t>(CALBRIDGE_RANDOM_SERVICE), call_}; }
+  /// The host's mail server.
+  Smtp smtp() const { return {table<calbridge_smtp_service_v1_t>(CALBRIDGE_SMTP_SERVICE), call_}; }
   /// What the host keeps for this connection.
   KeyValues kv() const { return {table<calbridge_kv_service_v1_t>(CALBRIDGE_KV_SERVICE), call_}; }
 
