@@ -119,7 +119,7 @@ std::string originOf(std::string_view url) {
   std::string origin = lower(url.substr(0, end));
   const std::string_view port = origin.starts_with("https://") ? ":443" : ":80";
   if (origin.ends_with(port)) {
-    origin.resize(origin.size() - port.size());
+    origin.erase(origin.size() - port.size());
   }
   return origin;
 }
