@@ -93,7 +93,9 @@ Outcome<FeedFrame> PluginProvider::feed(const FeedRequest& request, const CallCo
 
 Outcome<Authentication> PluginProvider::authenticate(const nlohmann::json& credentials, const CallContext& context) {
   const Confidential secrets(clientSecret_, info_.form, {}, credentials);
-  for (const SchemaViolation& violation : violations(nlohmann::json(info_.formSchema), credentials))
+  const auto wrong = info_.can("credentials") ? violations(nlohmann::json(info_.formSchema), credentials)
+                                              : std::vector<SchemaViolation>(); // the plugin says that it cannot
+  for (const SchemaViolation& violation : wrong)
     return Failure{Status::invalidRequest,
                    violation.pointer + ": " + presentable(violation.message, secrets, 300),
                    "invalid_form",
