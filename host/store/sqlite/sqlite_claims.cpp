@@ -171,7 +171,7 @@ Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs 
 
   // The rest is read here, on the caller's thread: what is leased does not go away, and may only have become newer.
   std::vector<DeliveryTask> gone;
-  readers_.read([&](Session& s) {
+  const auto readTasks = [&](Session& s) {
     for (auto& candidate : chosen) {
       DeliveryTask task;
       task.placementId = candidate.key.placementId;
@@ -199,7 +199,20 @@ Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs 
           task.placementId, task.connectionId);
       (due ? claim.tasks : gone).push_back(std::move(task));
     }
-  });
+  };
+  try {
+    readers_.read(readTasks);
+  } catch (...) { // nobody hears of these leases: the rows would wait until they run out
+    gone.clear();
+    for (const auto& candidate : chosen) {
+      DeliveryTask& task = gone.emplace_back();
+      task.placementId = candidate.key.placementId;
+      task.connectionId = candidate.key.connectionId;
+      task.fence = candidate.fence;
+    }
+    releaseClaims(gone);
+    throw;
+  }
   if (!gone.empty())
     releaseClaims(gone);
   return claim;
