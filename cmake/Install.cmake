@@ -1,7 +1,7 @@
 # What `cmake --install` makes of a build, beside the SDK (sdk/CMakeLists.txt): a tree that runs wherever it is put, since
 # the program finds its plugins and its other programs from where it lies itself.
 #   bin/ programs   lib/calbridge/plugins/ bundled plugins   share/calbridge/config/ the configuration to start from
-foreach(program calbridge calbridge-plugin-probe calbridge-plugin-runner calbridge-plugin-check)
+foreach(program calbridge calbridge-plugin-runner calbridge-plugin-check)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION bin COMPONENT host)
   endif()

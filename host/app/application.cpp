@@ -136,6 +136,9 @@ Application::Application(Configuration configuration, std::filesystem::path conf
                 .confirmRemovals = [this] { return intake_.confirmRemovals(); },
                 .rotation = rotationThread_.get()}) {
   requirePlugins(providers_);
+  for (const auto& gap : providers_.gaps())
+    logger_.warning("an isolated plugin is not confined as it should be",
+                    {{"provider", gap.provider}, {"reason", gap.message}});
   if (keys_.created)
     logger_.warning(
         "a master key was made; without it no stored token can be read, so back it up apart from the database",

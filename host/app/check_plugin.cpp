@@ -29,7 +29,7 @@ cli::PluginReport HostProgram::checkPlugin(const cli::PluginCheckRequest& reques
   if (!request.settingsFile.empty())
     options.script.settings = conformance::readObject(request.settingsFile);
   options.plugin = fileOf(request.plugin, search);
-  options.program = search.probe.parent_path() / "calbridge-plugin-check";
+  options.program = search.runner.program.parent_path() / "calbridge-plugin-check";
   options.seed = request.seed;
   options.timeout = std::chrono::seconds(request.timeoutSeconds);
   options.processes = request.processes;

@@ -6,6 +6,7 @@
 #include "app/store_access.hpp"
 #include "cli/command_line.hpp"
 #include "core/error.hpp"
+#include "core/provider_condition.hpp"
 #include "plugins/catalog.hpp"
 
 #include <csignal>
@@ -59,6 +60,16 @@ class NoMail final : public Mailer {
   }
 };
 
+/// How the configuration has the plugin run.
+void applyIsolation(plugins::InstalledPlugin& plugin, const Configuration& configuration) {
+  plugin.isolated = configuration.plugins.isolated.value_or(plugin.isolated);
+  if (!plugin.manifest)
+    return;
+  for (const auto& provider : configuration.providers)
+    if (provider.plugin == plugin.manifest->id)
+      plugin.isolatedAs[provider.id] = provider.isolated.value_or(plugin.isolated);
+}
+
 } // namespace
 
 int HostProgram::serve(const ConfigurationSource& source) {
@@ -102,7 +113,7 @@ int HostProgram::serve(const ConfigurationSource& source) {
   }
 }
 
-Problems HostProgram::checkPlugins(const Configuration& configuration, const std::string& file) {
+cli::PluginCheck HostProgram::checkPlugins(const Configuration& configuration, const std::string& file) {
   NoHttp http;
   NullLogger log;
   SystemClock clock;
@@ -110,15 +121,20 @@ Problems HostProgram::checkPlugins(const Configuration& configuration, const std
   NoMail mail;
   const plugins::HostServices services{http, log, clock, random, configuration.secrets.smtp ? &mail : nullptr};
   const plugins::PluginProviders providers(providerSpecs(configuration), pluginSearch(configuration), services);
-  Problems problems;
+  cli::PluginCheck check;
   for (const auto& problem : providers.problems())
-    problems.push_back({file + ": " + problem.pointer, problem.message});
-  return problems;
+    check.problems.push_back({file + ": " + problem.pointer, problem.message});
+  for (const auto& gap : providers.gaps())
+    check.warnings.push_back({file + ": " + gap.pointer, gap.message});
+  for (const Provider* provider : providers.all())
+    check.runs.push_back(provider->info().id + (conditionOf(*provider).isolated ? " isolated" : " in-process"));
+  return check;
 }
 
 cli::PluginReport HostProgram::listPlugins(const Configuration& configuration) {
   cli::PluginReport report{json::array(), "", true};
-  for (const auto& plugin : plugins::listPlugins(pluginSearch(configuration))) {
+  for (auto& plugin : plugins::listPlugins(pluginSearch(configuration))) {
+    applyIsolation(plugin, configuration);
     report.document.push_back(plugins::toJson(plugin));
     report.text += plugins::listLine(plugin);
     if (!report.text.ends_with('\n'))
@@ -129,7 +145,8 @@ cli::PluginReport HostProgram::listPlugins(const Configuration& configuration) {
 }
 
 cli::PluginReport HostProgram::inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) {
-  const auto plugin = plugins::inspectPlugin(nameOrPath, pluginSearch(configuration));
+  auto plugin = plugins::inspectPlugin(nameOrPath, pluginSearch(configuration));
+  applyIsolation(plugin, configuration);
   return {plugins::toJson(plugin), plugins::describe(plugin), plugin.problems.empty()};
 }
 

@@ -7,7 +7,7 @@ namespace calbridge::app {
 class HostProgram final : public cli::Program {
  public:
   int serve(const ConfigurationSource& source) override;
-  Problems checkPlugins(const Configuration& configuration, const std::string& file) override;
+  cli::PluginCheck checkPlugins(const Configuration& configuration, const std::string& file) override;
   cli::PluginReport listPlugins(const Configuration& configuration) override;
   cli::PluginReport inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) override;
   cli::PluginReport checkPlugin(const cli::PluginCheckRequest& request) override;

@@ -13,6 +13,8 @@ std::vector<plugins::ProviderSpec> providerSpecs(const Configuration& configurat
     spec.label = provider.label;
     spec.settings = provider.settings;
     spec.allowedHosts = {provider.allowedHosts, provider.allowedRanges};
+    if (provider.isolated)
+      spec.isolation = *provider.isolated ? plugins::Isolation::isolated : plugins::Isolation::inProcess;
     if (const auto it = configuration.secrets.providers.find(provider.id);
         it != configuration.secrets.providers.end()) {
       spec.clientId = it->second.clientId;
@@ -31,9 +33,11 @@ std::vector<plugins::ProviderSpec> providerSpecs(const Configuration& configurat
 
 plugins::PluginSearch pluginSearch(const Configuration& configuration) {
   std::vector<std::filesystem::path> directories;
-  for (const auto& directory : configuration.pluginDirectories)
+  for (const auto& directory : configuration.plugins.directories)
     directories.push_back(std::filesystem::absolute(directory));
-  return plugins::defaultSearch(directories);
+  auto search = plugins::defaultSearch(directories);
+  search.runner.quarantine = configuration.plugins.quarantine;
+  return search;
 }
 
 } // namespace calbridge::app

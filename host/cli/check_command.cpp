@@ -42,11 +42,16 @@ void renderSamples(const Configuration& configuration, const std::filesystem::pa
 int check(Context& context) {
   auto loaded = loadConfiguration(context.source);
   Problems problems = loaded.problems;
+  std::string runs;
   if (loaded.configuration) {
     renderSamples(*loaded.configuration, context.source.directory, problems);
     const auto plugins =
         context.program.checkPlugins(*loaded.configuration, (context.source.directory / "calbridge.json").string());
-    problems.insert(problems.end(), plugins.begin(), plugins.end());
+    problems.insert(problems.end(), plugins.problems.begin(), plugins.problems.end());
+    loaded.warnings.insert(loaded.warnings.end(), plugins.warnings.begin(), plugins.warnings.end());
+    for (const auto& one : plugins.runs)
+      runs += (runs.empty() ? " (" : ", ") + one;
+    runs += runs.empty() ? "" : ")";
   }
   for (const auto& warning : loaded.warnings)
     context.err << warning.text() << " (warning)\n";
@@ -57,7 +62,7 @@ int check(Context& context) {
   context.out << "The configuration in " << context.source.directory.string()
               << " is fine: " << loaded.configuration->policies.roles.roles.size() << " roles, "
               << loaded.configuration->policies.routing.routes.size() << " routes, "
-              << loaded.configuration->providers.size() << " providers.\n";
+              << loaded.configuration->providers.size() << " providers" << runs << ".\n";
   return kFine;
 }
 

@@ -25,6 +25,13 @@ struct PluginCheckRequest {
   unsigned processes = 0;  ///< at a time; 0: as many as there are processors
 };
 
+/// What became of loading every enabled plugin.
+struct PluginCheck {
+  Problems problems;
+  Problems warnings;
+  std::vector<std::string> runs; ///< how each provider's plugin runs: "google in-process"
+};
+
 /// What commands need from the rest of the program; host/app implements it.
 class Program {
  public:
@@ -32,8 +39,8 @@ class Program {
 
   /// Runs the host until SIGTERM or SIGINT. Returns the exit code.
   virtual int serve(const ConfigurationSource& source) = 0;
-  /// Loads every enabled plugin; what is wrong with them. Contacts nobody.
-  virtual Problems checkPlugins(const Configuration& configuration, const std::string& file) = 0;
+  /// Loads every enabled plugin. Contacts nobody.
+  virtual PluginCheck checkPlugins(const Configuration& configuration, const std::string& file) = 0;
   /// All plugins that can be found, broken ones too.
   virtual PluginReport listPlugins(const Configuration& configuration) = 0;
   /// One of them. Throws Error("plugin_not_found").

@@ -56,7 +56,7 @@ struct Configuration {
   ServerConfig server;
   StorageConfig storage;
   std::vector<ProviderConfig> providers; ///< in the order of the file, disabled ones included
-  std::vector<std::string> pluginDirectories;
+  PluginsConfig plugins;
   std::string jwtKeysFile; ///< empty: none
   DeliveryConfig delivery;
   RetentionConfig retention;

@@ -176,6 +176,9 @@ void readProviders(const Document& document, std::vector<ProviderConfig>& provid
       problems.push_back({document.where(pointer, true), "\"" + id +
                                                              "\" can not name a provider: use up to 32 lower-case "
                                                              "letters, digits and -, a letter first"});
+    if (id == "default")
+      problems.push_back({document.where(pointer, true),
+                          "\"default\" can not name a provider: in plugins.isolation it speaks of all others"});
     ProviderConfig provider;
     provider.id = id;
     provider.enabled = valueOr(json, "enabled", true);
@@ -230,6 +233,42 @@ void readDelivery(const Document& document, DeliveryConfig& delivery, Problems& 
       std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(hours, 1.0, 8760.0) * 3600.0 * 1000.0));
 }
 
+void readIsolation(const Document& document, Configuration& into, Problems& problems) {
+  const nlohmann::json& isolation = section(section(document.value(), "plugins"), "isolation");
+  const auto isIsolated = [](const nlohmann::json& value) { return value == "isolated"; };
+  if (const auto all = isolation.find("default"); all != isolation.end())
+    into.plugins.isolated = isIsolated(*all);
+  for (auto& provider : into.providers)
+    provider.isolated = into.plugins.isolated;
+  for (const auto& [id, value] : isolation.items()) {
+    if (id == "default")
+      continue;
+    const auto provider = std::find_if(into.providers.begin(), into.providers.end(),
+                                       [&id = id](const ProviderConfig& candidate) { return candidate.id == id; });
+    if (provider == into.providers.end())
+      problems.push_back({document.where("/plugins/isolation/" + escapePointer(id), true),
+                          "there is no provider \"" + id + "\"; name one of providers, or \"default\" for all"});
+    else
+      provider->isolated = isIsolated(value);
+  }
+}
+
+/// After the providers, which it speaks of.
+void readPlugins(const Document& document, Configuration& into, Problems& problems) {
+  const nlohmann::json& plugins = section(document.value(), "plugins");
+  if (const auto it = plugins.find("directories"); it != plugins.end() && it->is_array())
+    for (std::size_t i = 0; i < it->size(); ++i) {
+      std::error_code error;
+      const auto directory = (*it)[i].is_string() ? (*it)[i].get<std::string>() : std::string();
+      if (!directory.empty() && !std::filesystem::is_directory(directory, error))
+        problems.push_back({document.where("/plugins/directories/" + std::to_string(i)),
+                            "the directory " + directory + " does not exist"});
+      into.plugins.directories.push_back(directory);
+    }
+  readIsolation(document, into, problems);
+  into.plugins.quarantine = seconds(plugins, "quarantine_seconds", into.plugins.quarantine);
+}
+
 } // namespace
 
 void readHost(const Document& document, Configuration& into, Problems& problems, Problems& warnings) {
@@ -245,16 +284,7 @@ void readHost(const Document& document, Configuration& into, Problems& problems,
   into.storage.node = valueOr<std::string>(storageJson, "node", "");
   into.storage.nodeTimeout = std::chrono::seconds(valueOr<int>(storageJson, "node_timeout_seconds", 15));
   readProviders(document, into.providers, problems);
-  const nlohmann::json& plugins = section(root, "plugins");
-  if (const auto it = plugins.find("directories"); it != plugins.end() && it->is_array())
-    for (std::size_t i = 0; i < it->size(); ++i) {
-      std::error_code error;
-      const auto directory = (*it)[i].is_string() ? (*it)[i].get<std::string>() : std::string();
-      if (!directory.empty() && !std::filesystem::is_directory(directory, error))
-        problems.push_back({document.where("/plugins/directories/" + std::to_string(i)),
-                            "the directory " + directory + " does not exist"});
-      into.pluginDirectories.push_back(directory);
-    }
+  readPlugins(document, into, problems);
   into.jwtKeysFile = valueOr<std::string>(section(root, "security"), "jwt_keys", "");
   checkFile(document, "/security/jwt_keys", into.jwtKeysFile, problems);
   readDelivery(document, into.delivery, problems);

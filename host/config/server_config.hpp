@@ -56,6 +56,14 @@ struct ProviderConfig {
   std::vector<std::string> allowedHosts;   ///< names of servers that people may type although they are not public
   std::vector<AddressRange> allowedRanges; ///< their addresses
   nlohmann::json settings;                 ///< an object; for the plugin, which checks it
+  std::optional<bool> isolated;            ///< its plugin in a process of its own; absent: unless it is a bundled one
+};
+
+/// What holds for all plugins.
+struct PluginsConfig {
+  std::vector<std::string> directories; ///< where further ones lie
+  std::optional<bool> isolated;         ///< of those whose provider says nothing else; absent: all but bundled ones
+  std::chrono::milliseconds quarantine{60000};
 };
 
 struct DeliveryConfig {

@@ -1,5 +1,6 @@
 #include "connections/overview.hpp"
 #include "core/error.hpp"
+#include "core/provider_condition.hpp"
 #include "core/time.hpp"
 
 #include <algorithm>
@@ -45,14 +46,17 @@ Overview overview(store::Store& store, const Providers& providers, const std::st
   Overview overview;
   for (const Provider* provider : providers.all()) {
     const auto& info = provider->info();
-    overview.providers.push_back({.provider = info.id, .label = info.label, .configured = info.configured});
+    overview.providers.push_back(
+        {.provider = info.id, .label = info.label, .configured = info.configured, .quarantine = {}});
+    if (auto condition = conditionOf(*provider); condition.quarantined)
+      overview.providers.back().quarantine = std::move(condition.reason);
   }
   for (const auto& counted : store.connectionTallies()) {
     auto& all = overview.providers;
     auto found =
         std::find_if(all.begin(), all.end(), [&](const auto& tally) { return tally.provider == counted.provider; });
     if (found == all.end())
-      found = all.insert(all.end(), {.provider = counted.provider, .label = counted.provider});
+      found = all.insert(all.end(), {.provider = counted.provider, .label = counted.provider, .quarantine = {}});
     count(*found, counted);
   }
   auto grants = store.deadGrants(place, limit + 1);
@@ -81,7 +85,8 @@ nlohmann::json toJson(const Overview& overview) {
                          {"configured", tally.configured},
                          {"connected", tally.connected},
                          {"failing", tally.failing},
-                         {"needs_reconnection", tally.needsReconnection}});
+                         {"needs_reconnection", tally.needsReconnection},
+                         {"quarantine", textOrNull(tally.quarantine)}});
   for (const auto& need : overview.needs)
     needs.push_back({{"person", need.grant.personId},
                      {"name", need.grant.personName},

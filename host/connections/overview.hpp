@@ -15,8 +15,9 @@ struct ProviderTally {
   std::string label;
   bool configured = false; ///< also false when the configuration does not name it any more
   std::int64_t connected = 0;
-  std::int64_t failing = 0;           ///< of those: the latest attempt failed; it is repeated by itself
-  std::int64_t needsReconnection = 0; ///< of those: the grant is dead; only its person can renew it
+  std::int64_t failing = 0;              ///< of those: the latest attempt failed; it is repeated by itself
+  std::int64_t needsReconnection = 0;    ///< of those: the grant is dead; only its person can renew it
+  std::optional<std::string> quarantine; ///< why the provider's plugin is in quarantine, if it is
 };
 
 /// One connection that its person has to renew.

@@ -1,5 +1,6 @@
 #include "connections/provider_status.hpp"
 #include "connections/calendar_choice.hpp"
+#include "core/provider_condition.hpp"
 
 #include <algorithm>
 
@@ -24,6 +25,15 @@ void addConnection(ProviderStatus& status, const store::ConnectionRecord& record
   } else if (status.configured) {
     status.health = failing ? "failing" : "ok";
   }
+}
+
+/// In words for the person; the reason is the operator's (overview.hpp).
+void addQuarantine(ProviderStatus& status) {
+  status.needs = "operator";
+  if (status.connected)
+    status.health = "failing";
+  status.lastSyncError = "this server has a fault in its connection to " + status.label +
+                         "; its administrator can see why, and nothing is lost meanwhile";
 }
 
 } // namespace
@@ -65,6 +75,8 @@ std::vector<ProviderStatus> providerStatuses(store::Store& store, const Provider
       if (const auto name = chosenCalendarName(store, live->id); !name.empty())
         status.calendar = name;
     }
+    if (status.configured && status.needs != "reconnect" && conditionOf(*provider).quarantined)
+      addQuarantine(status);
     statuses.push_back(std::move(status));
   }
   return statuses;

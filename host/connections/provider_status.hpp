@@ -13,7 +13,7 @@ struct ProviderStatus {
   bool connected = false;             ///< also while it needs reconnection; not while closing
   std::optional<std::string> account; ///< label of the connected account; feeds have none
   std::string health;                 ///< ok | needs_reconnection | failing | not_connected | not_configured
-  std::optional<std::string> needs;   ///< reconnect (the person) | credentials (the operator)
+  std::optional<std::string> needs;   ///< reconnect (the person) | credentials, operator (the operator)
   std::optional<TimeMs> lastSyncAt;
   std::optional<std::string> lastSyncError; ///< plain words, while it is the latest thing that happened
   std::int64_t pending = 0;                 ///< entries not in agreement yet

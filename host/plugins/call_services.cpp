@@ -134,6 +134,68 @@ CallServices::CallServices(const HostServices& host, const PluginIdentity& plugi
     : host_(host), plugin_(plugin), context_(context), secrets_(secrets), http_(http),
       deadline_(host.clock.monotonic() + context.timeout.count()) {}
 
+ServiceAnswer CallServices::ask(const ServiceQuestion& question) noexcept {
+  static constexpr std::string_view kFailed =
+      R"({"message":"the host failed","kind":"host","scope":"everything","sent":true})";
+  try {
+    return answer(question);
+  } catch (const std::exception& exception) { // no memory, a database that is gone
+    complain(Logger::Level::error, std::string("a host service failed: ") + exception.what());
+    return {CALBRIDGE_TRANSIENT, 0, {kFailed}};
+  }
+}
+
+ServiceAnswer CallServices::answer(const ServiceQuestion& question) {
+  const auto& [first, second] = question.bytes;
+  ServiceAnswer answer;
+  switch (question.function) {
+  case ServiceFunction::remainingMs:
+    answer.number = remainingMs();
+    break;
+  case ServiceFunction::cancelled:
+    answer.number = cancelled() ? 1 : 0;
+    break;
+  case ServiceFunction::httpSend:
+    answer.status = send(first, second, answer.bytes[0], answer.bytes[1]);
+    break;
+  case ServiceFunction::log:
+    log(static_cast<std::int32_t>(question.number), first);
+    break;
+  case ServiceFunction::nowMs:
+    answer.number = nowMs();
+    break;
+  case ServiceFunction::monotonicMs:
+    answer.number = monotonicMs();
+    break;
+  case ServiceFunction::fill:
+    value_.resize(std::min(static_cast<std::size_t>(std::max<std::int64_t>(question.number, 0)), kMostRandomBytes));
+    fill({reinterpret_cast<std::uint8_t*>(value_.data()), value_.size()});
+    answer.bytes[0] = value_;
+    break;
+  case ServiceFunction::getValue:
+    answer.status = getValue(first, answer.bytes[0]);
+    break;
+  case ServiceFunction::setValue:
+    answer.status = setValue(first, second);
+    break;
+  case ServiceFunction::sendMail:
+    answer.status = sendMail(first, second, answer.bytes[0]);
+    break;
+  default:
+    answer.status = CALBRIDGE_UNSUPPORTED;
+  }
+  return answer;
+}
+
+void CallServices::complain(Logger::Level level, std::string_view what) noexcept {
+  try {
+    host_.logger.write(level, presentable(what, secrets_, kLogLimit),
+                       {{"provider", plugin_.id}, {"request_id", context_.requestId}});
+  } catch (const std::exception&) { // a line that there is no memory for
+    return;
+  }
+}
+
 std::int64_t CallServices::remainingMs() const {
   return std::max<std::int64_t>(0, deadline_ - host_.clock.monotonic());
 }

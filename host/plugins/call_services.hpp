@@ -6,6 +6,7 @@
 #include "core/provider.hpp"
 #include "core/random.hpp"
 #include "core/time.hpp"
+#include "plugins/service_port.hpp"
 
 #include <span>
 #include <string>
@@ -31,9 +32,8 @@ struct PluginIdentity {
   std::optional<TypedServers> typedServers{};
 };
 
-/// The services of one call, as values and bytes. The C tables of the boundary are thin shims over it, and so is
-/// whoever answers a plugin in another process. One thread at a time.
-class CallServices {
+/// The services of one call, as values and bytes. One thread at a time.
+class CallServices final : public ServicePort {
  public:
   /// Everything is borrowed for the call. With `http` false the http service answers unsupported.
   CallServices(const HostServices& host, const PluginIdentity& plugin, const CallContext& context,
@@ -41,7 +41,11 @@ class CallServices {
 
   std::int64_t remainingMs() const;
   bool cancelled() const;
-  std::string_view requestId() const { return context_.requestId; }
+
+  ServiceAnswer ask(const ServiceQuestion& question) noexcept override;
+  std::string_view requestId() const override { return context_.requestId; }
+  bool mail() const override { return host_.mailer != nullptr; }
+  void complain(Logger::Level level, std::string_view what) noexcept override;
 
   /// The http service of abi.h. Both results live in this object until the next service call.
   calbridge_status send(std::string_view head, std::string_view body, std::string_view& responseHead,
@@ -55,10 +59,8 @@ class CallServices {
   calbridge_status getValue(std::string_view key, std::string_view& value);
   calbridge_status setValue(std::string_view key, std::string_view value);
 
-  const PluginIdentity& plugin() const { return plugin_; }
-  Logger& logger() const { return host_.logger; }
-
  private:
+  ServiceAnswer answer(const ServiceQuestion& question);
   calbridge_status fail(calbridge_status status, std::string_view message, std::string_view kind, bool sent,
                         std::string_view& responseHead);
 

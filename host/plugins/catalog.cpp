@@ -1,7 +1,7 @@
 #include "plugins/catalog.hpp"
 
 #include "core/error.hpp"
-#include "plugins/plugin_library.hpp"
+#include "plugins/plugin_description.hpp"
 
 #include <algorithm>
 
@@ -12,18 +12,22 @@ InstalledPlugin look(const std::filesystem::path& path, const PluginSearch& sear
   InstalledPlugin plugin;
   plugin.path = path;
   try {
-    const auto library = PluginLibrary::load(path, search.probe);
-    plugin.manifest = library->manifest();
-    plugin.problems = unmetNeeds(library->manifest());
-    for (const Operation operation : kOperations) {
-      if (library->operation(operation) != nullptr) {
-        plugin.operations.emplace_back(toString(operation));
-      }
+    PluginDescription description = describePlugin(path, search.runner);
+    plugin.problems = unmetNeeds(description.manifest);
+    plugin.isolated = !isBundled(path, search);
+    for (const Operation operation : description.operations) {
+      plugin.operations.emplace_back(toString(operation));
     }
+    plugin.gaps = std::move(description.gaps);
+    plugin.manifest = std::move(description.manifest);
   } catch (const Error& error) {
     plugin.problems.push_back(error.message());
   }
   return plugin;
+}
+
+const char* wayOf(bool isolated) {
+  return isolated ? "isolated" : "in-process";
 }
 
 template <typename Strings>
@@ -64,10 +68,17 @@ InstalledPlugin inspectPlugin(const std::string& nameOrPath, const PluginSearch&
 }
 
 nlohmann::json toJson(const InstalledPlugin& plugin) {
+  nlohmann::json runsAs = nlohmann::json::object();
+  for (const auto& [provider, isolated] : plugin.isolatedAs) {
+    runsAs[provider] = wayOf(isolated);
+  }
   return {{"path", plugin.path.string()},
           {"usable", plugin.problems.empty()},
           {"problems", plugin.problems},
           {"operations", plugin.operations},
+          {"runs", wayOf(plugin.isolated)},
+          {"runs_as", runsAs},
+          {"gaps", plugin.gaps},
           {"manifest", plugin.manifest ? plugin.manifest->document : nlohmann::json()}};
 }
 
@@ -77,6 +88,7 @@ std::string listLine(const InstalledPlugin& plugin) {
   }
   const Manifest& manifest = *plugin.manifest;
   return manifest.id + "  " + manifest.version + "  " + manifest.name + "  [" + joined(manifest.capabilities) + "]" +
+         "  " + wayOf(plugin.isolated) +
          (plugin.problems.empty() ? "" : "  cannot be used: " + joined(plugin.problems));
 }
 
@@ -92,6 +104,13 @@ std::string describe(const InstalledPlugin& plugin) {
   out += "  id                " + manifest.id + "\n  name              " + manifest.name + "\n  version           " +
          manifest.version + "\n";
   out += manifest.description.empty() ? "" : "  description       " + manifest.description + "\n";
+  out += std::string("  runs              ") + wayOf(plugin.isolated) + "\n";
+  for (const auto& [provider, isolated] : plugin.isolatedAs) {
+    out += "    as " + provider + ": " + wayOf(isolated) + "\n";
+  }
+  for (const std::string& gap : plugin.gaps) {
+    out += "  not confined      " + gap + "\n";
+  }
   out += "  operations        " + joined(plugin.operations) + "\n  capabilities      " + joined(manifest.capabilities) +
          "\n";
   out += "  requires          " + joined(manifest.requiredServices) + "\n  optional          " +

@@ -1,6 +1,9 @@
 #include "plugins/host_table.hpp"
 
 #include <array>
+#include <cstdlib>
+#include <cstring>
+#include <new>
 
 namespace calbridge::plugins {
 namespace {
@@ -9,102 +12,85 @@ std::string_view view(calbridge_bytes bytes) {
   return bytes.data == nullptr ? std::string_view() : std::string_view(bytes.data, bytes.size);
 }
 
-/// The edge towards a plugin: what the host throws (no memory, a database that is gone) ends here as a status.
-template <typename Body>
-calbridge_status guarded(calbridge_call* call, Body body) noexcept {
-  try {
-    return body();
-  } catch (const std::exception& exception) {
-    call->services.logger().error("a host service failed",
-                                  {{"provider", call->services.plugin().id}, {"reason", exception.what()}});
-    return CALBRIDGE_TRANSIENT;
-  }
+calbridge_bytes lend(std::string_view text) {
+  return {text.data(), text.size()};
 }
 
 void reply(calbridge_call* call, calbridge_status status, calbridge_bytes body) noexcept {
-  guarded(call, [&] {
-    if (call->reply) {
-      call->services.logger().warning(
-          "a plugin answered twice; the first answer counts",
-          {{"provider", call->services.plugin().id}, {"request_id", std::string(call->services.requestId())}});
-    } else if (body.size > CALBRIDGE_JSON_MAX_BYTES) {
-      call->reply = hostReply(Status::internal, "the plugin's answer is larger than 1 MiB");
-    } else {
+  if (call->reply) {
+    call->services.complain(Logger::Level::warning, "a plugin answered twice; the first answer counts");
+  } else if (body.size > CALBRIDGE_JSON_MAX_BYTES) {
+    call->reply = hostReply(Status::internal, "the plugin's answer is larger than 1 MiB");
+  } else {
+    try {
       call->reply = Reply{statusFrom(status), std::string(view(body))};
+    } catch (const std::bad_alloc&) {
+      call->reply = Reply{};
     }
-    return CALBRIDGE_OK;
-  });
+  }
+}
+
+std::int64_t number(calbridge_call* call, ServiceFunction function) noexcept {
+  return call->services.ask({function}).number;
 }
 
 std::int64_t remainingMs(calbridge_call* call) noexcept {
-  return call->services.remainingMs();
+  return number(call, ServiceFunction::remainingMs);
 }
 std::int32_t cancelled(calbridge_call* call) noexcept {
-  return call->services.cancelled() ? 1 : 0;
+  return number(call, ServiceFunction::cancelled) != 0 ? 1 : 0;
 }
 calbridge_bytes requestId(calbridge_call* call) noexcept {
-  const std::string_view id = call->services.requestId();
-  return {id.data(), id.size()};
+  return lend(call->services.requestId());
 }
 
 calbridge_status send(calbridge_call* call, calbridge_bytes head, calbridge_bytes body, calbridge_bytes* responseHead,
                       calbridge_bytes* responseBody) noexcept {
-  static constexpr std::string_view kFailed = R"({"message":"the host failed","kind":"host","sent":true})";
-  *responseHead = {kFailed.data(), kFailed.size()};
-  *responseBody = {};
-  return guarded(call, [&] {
-    std::string_view headView;
-    std::string_view bodyView;
-    const calbridge_status status = call->services.send(view(head), view(body), headView, bodyView);
-    *responseHead = {headView.data(), headView.size()};
-    *responseBody = {bodyView.data(), bodyView.size()};
-    return status;
-  });
+  const ServiceAnswer answer = call->services.ask({ServiceFunction::httpSend, 0, {view(head), view(body)}});
+  *responseHead = lend(answer.bytes[0]);
+  *responseBody = lend(answer.bytes[1]);
+  return answer.status;
 }
 
 calbridge_status sendMail(calbridge_call* call, calbridge_bytes envelope, calbridge_bytes message,
                           calbridge_bytes* response) noexcept {
-  static constexpr std::string_view kFailed =
-      R"({"message":"the host failed","kind":"host","scope":"everything","sent":true})";
-  *response = {kFailed.data(), kFailed.size()};
-  return guarded(call, [&] {
-    std::string_view said;
-    const calbridge_status status = call->services.sendMail(view(envelope), view(message), said);
-    *response = {said.data(), said.size()};
-    return status;
-  });
+  const ServiceAnswer answer = call->services.ask({ServiceFunction::sendMail, 0, {view(envelope), view(message)}});
+  *response = lend(answer.bytes[0]);
+  return answer.status;
 }
 
 void writeLog(calbridge_call* call, std::int32_t level, calbridge_bytes message) noexcept {
-  guarded(call, [&] {
-    call->services.log(level, view(message));
-    return CALBRIDGE_OK;
-  });
+  call->services.ask({ServiceFunction::log, level, {view(message)}});
 }
 
 std::int64_t nowMs(calbridge_call* call) noexcept {
-  return call->services.nowMs();
+  return number(call, ServiceFunction::nowMs);
 }
 std::int64_t monotonicMs(calbridge_call* call) noexcept {
-  return call->services.monotonicMs();
+  return number(call, ServiceFunction::monotonicMs);
 }
 
 void fill(calbridge_call* call, std::uint8_t* out, std::size_t size) noexcept {
-  call->services.fill({out, size}); // without randomness there is no going on: a failure ends the process
+  while (size > 0) {
+    const std::size_t part = std::min(size, kMostRandomBytes);
+    const ServiceAnswer answer = call->services.ask({ServiceFunction::fill, static_cast<std::int64_t>(part)});
+    if (answer.status != CALBRIDGE_OK || answer.bytes[0].size() != part) {
+      std::abort(); // the function has no way to fail, and nothing may go on with what is no randomness
+    }
+    std::memcpy(out, answer.bytes[0].data(), part);
+    out += part;
+    size -= part;
+  }
 }
 
 calbridge_status getValue(calbridge_call* call, calbridge_bytes key, calbridge_bytes* value) noexcept {
-  *value = {};
-  return guarded(call, [&] {
-    std::string_view found;
-    const calbridge_status status = call->services.getValue(view(key), found);
-    *value = {found.data(), found.size()};
-    return status;
-  });
+  const ServiceAnswer answer = call->services.ask({ServiceFunction::getValue, 0, {view(key)}});
+  *value = answer.status == CALBRIDGE_OK ? lend(answer.bytes[0]) : calbridge_bytes{};
+  return answer.status;
 }
 
 calbridge_status setValue(calbridge_call* call, calbridge_bytes key, calbridge_bytes value) noexcept {
-  return guarded(call, [&] { return call->services.setValue(view(key), view(value)); });
+  return call->services.ask({ServiceFunction::setValue, 0, {view(key), view(value)}}).status;
 }
 
 constexpr calbridge_call_service_v1_t kCall{sizeof(calbridge_call_service_v1_t), 0, remainingMs, cancelled, requestId};

@@ -1,6 +1,7 @@
 #include "plugins/operation.hpp"
 
 #include "calbridge/json.hpp"
+#include "plugins/redaction.hpp"
 
 namespace calbridge::plugins {
 
@@ -38,6 +39,13 @@ Reply hostReply(Status status, std::string_view message) {
   Reply reply{status, {}};
   sdk::ObjectWriter(reply.body).text("message", message).end();
   return reply;
+}
+
+std::string refusalOf(const Reply& reply, std::span<const std::string_view> secrets) {
+  const auto json = nlohmann::json::parse(reply.body, nullptr, false);
+  const bool said = json.is_object() && json.contains("message") && json["message"].is_string();
+  return "the plugin refuses its settings: " +
+         (said ? presentable(json["message"].get<std::string>(), secrets, 1000) : "it gives no reason");
 }
 
 } // namespace calbridge::plugins

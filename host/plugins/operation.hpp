@@ -1,6 +1,7 @@
 #pragma once
 #include "calbridge/abi.h"
 #include "core/provider.hpp"
+#include "core/provider_condition.hpp"
 
 #include <span>
 #include <string>
@@ -36,6 +37,9 @@ Status statusFrom(calbridge_status value);
 /// {"message": …}, for ends that the host itself decides.
 Reply hostReply(Status status, std::string_view message);
 
+/// "the plugin refuses its settings: " and the reason in a reply to `create`, without the secrets.
+std::string refusalOf(const Reply& reply, std::span<const std::string_view> secrets);
+
 /// One living plugin instance, seen as bytes in and bytes out: whether it lives in this process or in another one makes
 /// no difference here. Thread-safe; waits for its turn where the plugin takes one call at a time.
 class PluginInstance {
@@ -43,6 +47,7 @@ class PluginInstance {
   virtual ~PluginInstance() = default;
   /// Does the plugin have this operation at all?
   virtual bool has(Operation operation) const = 0;
+  virtual ProviderCondition condition() const { return {}; }
   /// Runs it and returns the plugin's one reply, or the host's own where there was none. `secrets` are blotted out of
   /// whatever the plugin logs. Never throws for what the plugin does.
   virtual Reply call(Operation operation, std::string_view request, const CallContext& context,

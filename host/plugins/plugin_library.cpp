@@ -44,12 +44,6 @@ calbridge_plugin_v1_t readTable(const std::filesystem::path& path, const calbrid
 
 } // namespace
 
-std::shared_ptr<const PluginLibrary> PluginLibrary::load(const std::filesystem::path& path,
-                                                         const std::filesystem::path& probe) {
-  probeLibrary(path, probe);
-  return loadHere(path);
-}
-
 std::shared_ptr<const PluginLibrary> PluginLibrary::loadHere(const std::filesystem::path& path) {
   if (!path.is_absolute()) {
     refuse(path, "give the absolute path of a plugin");

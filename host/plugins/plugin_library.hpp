@@ -12,12 +12,8 @@ namespace calbridge::plugins {
 /// its code nor its constants can vanish under a caller. Immutable, thread-safe.
 class PluginLibrary {
  public:
-  /// First lets a child process (`probe`, the program calbridge-plugin-probe) load it, so that a corrupt or foreign
-  /// file kills that child only; then loads it here. `path` is absolute. Throws Error("plugin_invalid") with the file,
-  /// what is wrong and what to do.
-  static std::shared_ptr<const PluginLibrary> load(const std::filesystem::path& path,
-                                                   const std::filesystem::path& probe);
-  /// Without the child: for the child itself.
+  /// Runs the library's constructors: only for files that describePlugin() has found to load, or in a process of the
+  /// plugin's own. `path` is absolute. Throws Error("plugin_invalid") with the file, what is wrong and what to do.
   static std::shared_ptr<const PluginLibrary> loadHere(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -33,9 +29,5 @@ class PluginLibrary {
   Manifest manifest_;
   calbridge_plugin_v1_t table_{};
 };
-
-/// Runs `probe path` with an empty environment and ten seconds to live. Throws Error("plugin_invalid") with what it
-/// said, or how it died.
-void probeLibrary(const std::filesystem::path& path, const std::filesystem::path& probe);
 
 } // namespace calbridge::plugins

@@ -9,7 +9,7 @@
 namespace calbridge::plugins {
 
 /// A Provider over a plugin instance: structs to bytes, bytes to structs. Thread-safe as the instance is.
-class PluginProvider final : public Provider {
+class PluginProvider final : public Provider, public ReportsCondition {
  public:
   /// `clock` is borrowed. `clientSecret` is blotted out of whatever the plugin says.
   PluginProvider(ProviderInfo info, std::string clientSecret, std::unique_ptr<PluginInstance> instance,
@@ -17,6 +17,7 @@ class PluginProvider final : public Provider {
       : info_(std::move(info)), clientSecret_(std::move(clientSecret)), instance_(std::move(instance)), clock_(clock) {}
 
   const ProviderInfo& info() const override { return info_; }
+  ProviderCondition condition() const override { return instance_->condition(); }
   Outcome<std::string> connect(const ConnectRequest& request, const CallContext& context) override;
   Outcome<Grant> exchange(const ExchangeRequest& request, const CallContext& context) override;
   Outcome<Grant> refresh(const std::string& refreshToken, const CallContext& context) override;

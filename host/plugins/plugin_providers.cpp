@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/url.hpp"
 #include "plugins/in_process_instance.hpp"
+#include "plugins/isolated_instance.hpp"
 #include "plugins/wire.hpp"
 
 #include <algorithm>
@@ -12,7 +13,12 @@
 namespace calbridge::plugins {
 namespace {
 
-using Libraries = std::map<std::filesystem::path, std::shared_ptr<const PluginLibrary>>;
+/// What is known of each file, and loaded of it, however many providers use it.
+struct Known {
+  PluginDescription description;
+  std::shared_ptr<const PluginLibrary> library; ///< null: no provider runs it in this process
+};
+using Libraries = std::map<std::filesystem::path, Known>;
 
 /// Builds one provider, or collects what keeps it from being built.
 class Builder {
@@ -22,16 +28,17 @@ class Builder {
 
   /// After build().
   const Manifest::Quota& quota() const { return quota_; }
+  const std::vector<std::string>& gaps() const { return gaps_; }
 
   std::unique_ptr<PluginProvider> build(const PluginSearch& search, Libraries& libraries) {
-    const auto library = load(search, libraries);
-    if (!library) {
+    Known* known = look(search, libraries);
+    if (known == nullptr) {
       return nullptr;
     }
-    const Manifest& manifest = library->manifest();
+    const Manifest& manifest = known->description.manifest;
     const std::size_t before = problems_.size();
     for (const std::string& need : unmetNeeds(manifest)) {
-      add("/plugin", library->path().string() + ": " + need);
+      add("/plugin", known->description.path.string() + ": " + need);
     }
     if (const auto& services = manifest.requiredServices;
         host_.mailer == nullptr &&
@@ -51,18 +58,17 @@ class Builder {
     if (!local_) {
       quota_ = manifest.quota;
     }
-    return problems_.size() == before ? instantiate(library, std::move(identity)) : nullptr;
+    return problems_.size() == before ? provide(search, *known, std::move(identity)) : nullptr;
   }
 
  private:
-  std::shared_ptr<const PluginLibrary> load(const PluginSearch& search, Libraries& libraries) {
+  Known* look(const PluginSearch& search, Libraries& libraries) {
     try {
       const std::filesystem::path path = findPlugin(spec_.plugin, search);
-      auto& library = libraries[path];
-      if (!library) {
-        library = PluginLibrary::load(path, search.probe);
+      if (const auto found = libraries.find(path); found != libraries.end()) {
+        return &found->second;
       }
-      return library;
+      return &libraries.emplace(path, Known{describePlugin(path, search.runner), nullptr}).first->second;
     } catch (const Error& error) {
       add("/plugin", error.message());
       return nullptr;
@@ -92,14 +98,13 @@ class Builder {
     }
   }
 
-  std::unique_ptr<PluginProvider> instantiate(const std::shared_ptr<const PluginLibrary>& library,
-                                              PluginIdentity identity) {
-    const Manifest& manifest = library->manifest();
+  std::unique_ptr<PluginProvider> provide(const PluginSearch& search, Known& known, PluginIdentity identity) {
+    const Manifest& manifest = known.description.manifest;
     ProviderInfo info;
     info.id = spec_.id;
     info.label = spec_.label.empty() ? manifest.name : spec_.label;
     info.version = manifest.version;
-    info.capabilities = capabilitiesOf(*library);
+    info.capabilities = capabilitiesOf(known.description);
     info.form = manifest.form;
     info.formSchema = manifest.credentialsSchema;
     info.mailboxConcurrency = manifest.mailboxConcurrency;
@@ -111,10 +116,7 @@ class Builder {
       info.configured = spec_.missing.empty() && !spec_.clientId.empty();
     }
     try {
-      const std::array<std::string_view, 1> secrets = {spec_.clientSecret};
-      auto instance = std::make_unique<InProcessInstance>(
-          library, host_, std::move(identity), settingsToWire(spec_.clientId, spec_.clientSecret, spec_.settings),
-          secrets);
+      std::unique_ptr<PluginInstance> instance = instantiate(search, known, std::move(identity));
       return std::make_unique<PluginProvider>(std::move(info), spec_.clientSecret, std::move(instance), host_.clock);
     } catch (const Error& error) {
       add("/settings", error.message());
@@ -123,19 +125,33 @@ class Builder {
   }
 
   /// What the manifest says, less what the library has no operation for: nothing may be offered that it cannot do.
-  std::set<std::string> capabilitiesOf(const PluginLibrary& library) const {
+  std::set<std::string> capabilitiesOf(const PluginDescription& plugin) const {
     static constexpr std::pair<const char*, Operation> kBacked[] = {{"credentials", Operation::authenticate},
                                                                     {"list-calendars", Operation::listCalendars},
                                                                     {"free-busy", Operation::freeBusy},
                                                                     {"changes", Operation::changes}};
-    std::set<std::string> capabilities = library.manifest().capabilities;
+    std::set<std::string> capabilities = plugin.manifest.capabilities;
     for (const auto& [capability, operation] : kBacked) {
-      if (library.operation(operation) == nullptr && capabilities.erase(capability) > 0) {
+      if (!plugin.has(operation) && capabilities.erase(capability) > 0) {
         host_.logger.warning("a plugin names a capability but has no operation for it: it is not used",
                              {{"provider", spec_.id}, {"capability", capability}, {"operation", toString(operation)}});
       }
     }
     return capabilities;
+  }
+
+  std::unique_ptr<PluginInstance> instantiate(const PluginSearch& search, Known& known, PluginIdentity identity) {
+    const std::array<std::string_view, 1> secrets = {spec_.clientSecret};
+    std::string settings = settingsToWire(spec_.clientId, spec_.clientSecret, spec_.settings);
+    if (isIsolated(spec_.isolation, known.description.path, search)) {
+      gaps_ = known.description.gaps;
+      return std::make_unique<IsolatedInstance>(known.description, search.runner, host_, std::move(identity),
+                                                std::move(settings), secrets);
+    }
+    if (!known.library) {
+      known.library = PluginLibrary::loadHere(known.description.path);
+    }
+    return std::make_unique<InProcessInstance>(known.library, host_, std::move(identity), settings, secrets);
   }
 
   void add(const std::string& pointer, const std::string& message) {
@@ -147,9 +163,14 @@ class Builder {
   std::vector<ProviderProblem>& problems_;
   bool local_ = false; ///< some setting leads to this machine
   Manifest::Quota quota_;
+  std::vector<std::string> gaps_; ///< in what confines it
 };
 
 } // namespace
+
+bool isIsolated(Isolation isolation, const std::filesystem::path& path, const PluginSearch& search) {
+  return isolation == Isolation::byOrigin ? !isBundled(path, search) : isolation == Isolation::isolated;
+}
 
 PluginProviders::PluginProviders(const std::vector<ProviderSpec>& specs, const PluginSearch& search,
                                  const HostServices& host) {
@@ -159,6 +180,9 @@ PluginProviders::PluginProviders(const std::vector<ProviderSpec>& specs, const P
     if (auto provider = builder.build(search, libraries); provider) {
       providers_.push_back(std::move(provider));
       quotas_[spec.id] = builder.quota();
+      for (const std::string& gap : builder.gaps()) {
+        gaps_.push_back({spec.id, "/providers/" + spec.id, gap});
+      }
     }
   }
 }

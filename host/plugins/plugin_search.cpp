@@ -25,14 +25,22 @@ PluginSearch defaultSearch(const std::vector<fs::path>& configured) {
   for (const fs::path& directory : configured) {
     search.directories.push_back(fs::absolute(directory).lexically_normal());
   }
-  search.directories.push_back((beside / "../plugins").lexically_normal());
-  search.directories.push_back((beside / "../lib/calbridge/plugins").lexically_normal());
-  search.probe = beside / "calbridge-plugin-probe";
-  if (!fs::exists(search.probe, error)) {
-    const fs::path other = (beside / "../bin/calbridge-plugin-probe").lexically_normal();
-    search.probe = fs::exists(other, error) ? other : search.probe;
+  search.own = {(beside / "../plugins").lexically_normal(), (beside / "../lib/calbridge/plugins").lexically_normal()};
+  search.directories.insert(search.directories.end(), search.own.begin(), search.own.end());
+  search.runner.program = beside / "calbridge-plugin-runner";
+  if (!fs::exists(search.runner.program, error)) {
+    const fs::path other = (beside / "../bin/calbridge-plugin-runner").lexically_normal();
+    search.runner.program = fs::exists(other, error) ? other : search.runner.program;
   }
   return search;
+}
+
+bool isBundled(const fs::path& path, const PluginSearch& search) {
+  static constexpr std::string_view kBundled = CALBRIDGE_BUNDLED_PLUGINS; // ",google,…,"
+  const std::string file = path.filename().string();
+  return std::find(search.own.begin(), search.own.end(), path.parent_path()) != search.own.end() &&
+         file.starts_with("lib") && file.ends_with(".so") &&
+         kBundled.find("," + file.substr(3, file.size() - 6) + ",") != std::string_view::npos;
 }
 
 fs::path findPlugin(const std::string& nameOrPath, const PluginSearch& search) {

@@ -58,7 +58,8 @@ const calbridge_host_v1_t& table() {
 PluginDriver::PluginDriver(const std::string& path, const std::string& settings)
     : library_(plugins::PluginLibrary::loadHere(path)), host_{*this, *this, clock_, random_}, identity_{"fuzzed", {}} {
   const CallContext context;
-  calbridge_call call{plugins::CallServices(host_, identity_, context, {}, false), std::nullopt};
+  plugins::CallServices services(host_, identity_, context, {}, false);
+  calbridge_call call{services, std::nullopt};
   self_ = library_->table().create(&table(), &call, {settings.data(), settings.size()});
   require(self_ != nullptr, "the plugin takes its settings", settings);
 }
@@ -78,7 +79,8 @@ plugins::Reply PluginDriver::call(plugins::Operation operation, std::string_view
   CallContext context;
   context.keyValues = &kept;
   context.requestId = "fuzz";
-  calbridge_call call{plugins::CallServices(host_, identity_, context, secrets, true), std::nullopt};
+  plugins::CallServices services(host_, identity_, context, secrets, true);
+  calbridge_call call{services, std::nullopt};
   raw = {};
   const calbridge_operation function = library_->operation(operation);
   require(function != nullptr, "the plugin has the operation", plugins::toString(operation));

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/http_client.hpp"
 #include "core/provider.hpp"
+#include "plugins/call_services.hpp"
 #include "plugins/host_table.hpp"
 #include "plugins/plugin_library.hpp"
 

@@ -25,6 +25,7 @@ SOURCE = os.environ["CALBRIDGE_SOURCE_DIR"]
 BINARY = os.environ["CALBRIDGE_BINARY_DIR"]
 DEADLINE = float(os.environ.get("CALBRIDGE_TEST_DEADLINE", "60"))
 STORE = os.environ.get("CALBRIDGE_TEST_STORE", "sqlite")  # or postgresql
+ISOLATION = os.environ.get("CALBRIDGE_TEST_ISOLATION")  # isolated, or not at all: as the configuration says
 SKIPPED = 77  # the exit code that ctest counts as skipped
 
 
@@ -206,6 +207,7 @@ class Host:
             "server.allowed_origins": json.dumps([self.url]),
             "delivery.backoff.initial_seconds": 0.05,
             **({"storage.url": storage} if storage else {}),
+            **({"plugins.isolation.default": ISOLATION} if ISOLATION else {}),
             "providers.google.settings.authorize_url": sandbox_url + "/google/o/oauth2/v2/auth",
             "providers.google.settings.token_url": sandbox_url + "/google/token",
             "providers.google.settings.revoke_url": sandbox_url + "/google/revoke",

@@ -1,8 +1,10 @@
 #include "plugins/scripted_host.hpp"
+#include "plugins/isolated_run.hpp"
 
 #include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <stdexcept>
@@ -118,7 +120,7 @@ std::map<std::string, std::string> Request::form() const {
   return fields(body);
 }
 
-ScriptedHost::ScriptedHost(const std::filesystem::path& library) {
+ScriptedHost::ScriptedHost(const std::filesystem::path& library) : path_(library) {
   library_ = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library_ == nullptr) {
     throw std::runtime_error(dlerror());
@@ -142,6 +144,15 @@ Outcome ScriptedHost::create(const Json& settings) {
   calbridge_call call{this};
   const std::string bytes = settings.dump();
   replies_.clear();
+  const char* isolation = std::getenv("CALBRIDGE_TEST_ISOLATION");
+  if (isolation != nullptr && std::string(isolation) == "isolated") {
+    isolated_ = std::make_unique<IsolatedRun>(path_);
+    if (isolated_->create(*this, bytes)) {
+      return {"ok", Json::object()};
+    }
+    isolated_.reset();
+    return finish();
+  }
   instance_ = plugin_->create(&kHost, &call, lend(bytes));
   if (instance_ != nullptr) {
     return {"ok", Json::object()};
@@ -164,14 +175,18 @@ void ScriptedHost::expectFailure(std::string method, std::string url, calbridge_
 }
 
 Outcome ScriptedHost::runBytes(calbridge_operation operation, const std::string& bytes) {
-  if (instance_ == nullptr || operation == nullptr) {
+  if ((instance_ == nullptr && isolated() == nullptr) || operation == nullptr) {
     throw std::logic_error("there is no such instance or operation");
   }
   calbridge_call call{this};
   replies_.clear();
   requests.clear();
   surprises_.clear();
-  operation(instance_, &kHost, &call, lend(bytes));
+  if (IsolatedRun* run = isolated()) {
+    run->call(*this, *plugin_, operation, bytes);
+  } else {
+    operation(instance_, &kHost, &call, lend(bytes));
+  }
   for (const Exchange& unused : script_) {
     surprises_.push_back("never asked for: " + unused.method + " " + unused.url);
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -40,9 +41,12 @@ struct Outcome {
   long retryAfterMs() const { return body.value("retry_after_ms", -1L); }
 };
 
+class IsolatedRun;
+
 /// A host that loads one plugin through the C boundary alone and plays both its services and its provider from a
-/// script. Strict: a request that the script does not have next, and a part of the script that no request used, fail
-/// the test that ran the operation. One thread each.
+/// script. With CALBRIDGE_TEST_ISOLATION=isolated in the environment, the plugin runs in a process of its own, and
+/// every test holds for its bytes there. Strict: a request that the script does not have next, and a part of the script
+/// that no request used, fail the test that ran the operation. One thread each.
 class ScriptedHost {
  public:
   /// Throws std::runtime_error when the library cannot be loaded or has no calbridge_plugin_v1.
@@ -101,11 +105,14 @@ class ScriptedHost {
   };
 
   Outcome finish();
+  IsolatedRun* isolated() const { return first_ != nullptr ? first_->isolated() : isolated_.get(); }
 
+  std::filesystem::path path_;
   void* library_ = nullptr;
   const calbridge_plugin_v1_t* plugin_ = nullptr;
   void* instance_ = nullptr;
-  ScriptedHost* first_ = nullptr; ///< whose instance and kv these are
+  std::unique_ptr<IsolatedRun> isolated_; ///< instead of instance_
+  ScriptedHost* first_ = nullptr;         ///< whose instance and kv these are
   std::mutex kvMutex_;
   std::string lent_; ///< what the last kv.get lent
   std::deque<Exchange> script_;

@@ -1,23 +1,124 @@
+#include "forbidden.hpp"
+
 #include <calbridge/abi.h>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
+#include <vector>
 
-/// Breaks the rules of the boundary in the way that its setting `behaviour` names, whatever it is asked.
+/// Breaks the rules of the boundary in the way that its setting `behaviour` names, whatever it is asked. "as told": in
+/// the way that the URL in its setting `server` answers.
 namespace {
 
+#if defined(CONCURRENT)
+#define CALLS "true"
+#else
+#define CALLS "false"
+#endif
+
 constexpr char kManifest[] = R"({"id":"erratic","name":"Erratic","version":"1.0.0","requires":["calbridge.call/1"],
-  "capabilities":["feed"],"settings_schema":{"type":"object","required":["behaviour"],"additionalProperties":false,
-  "properties":{"behaviour":{"type":"string"}}}})";
+  "capabilities":["feed"],"concurrent":)" CALLS R"(,"egress_settings":["server"],"settings_schema":{"type":"object",
+  "required":["behaviour"],"additionalProperties":false,
+  "properties":{"behaviour":{"type":"string"},"server":{"type":"string"}}}})";
+
+struct Erratic {
+  std::string behaviour;
+  std::string server;
+};
 
 void say(const calbridge_host_v1_t* host, calbridge_call* call, calbridge_status status, const std::string& text) {
   host->reply(call, status, {text.data(), text.size()});
 }
 
-void misbehave(void* self, const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes request) {
-  const std::string& behaviour = *static_cast<std::string*>(self);
+void identify(const calbridge_host_v1_t* host, calbridge_call* call, const std::string& id) {
+  say(host, call, CALBRIDGE_OK, nlohmann::json{{"provider_event_id", id}, {"head", ""}, {"tail", ""}}.dump());
+}
+
+/// What the server answers; "nothing" when nobody does.
+std::string ask(const Erratic& self, const calbridge_host_v1_t* host, calbridge_call* call, std::size_t bodySize = 0) {
+  const auto* http = static_cast<const calbridge_http_service_v1_t*>(host->get_service(host, CALBRIDGE_HTTP_SERVICE));
+  const std::string head = nlohmann::json{{"method", "POST"}, {"url", self.server}}.dump();
+  const std::string body(bodySize, 'b');
+  calbridge_bytes responseHead{};
+  calbridge_bytes responseBody{};
+  if (http->send(call, {head.data(), head.size()}, {body.data(), body.size()}, &responseHead, &responseBody) !=
+      CALBRIDGE_OK) {
+    return bodySize > 0 ? "echo " + std::string(responseHead.data, responseHead.size) : "nothing";
+  }
+  return {responseBody.data, responseBody.size};
+}
+
+void dieOf(int signal) {
+  std::signal(signal, SIG_DFL); // a sanitizer has its own idea
+  std::raise(signal);
+}
+
+/// What only a process of its own can bear. True when it was one of these.
+bool endanger(const std::string& behaviour) {
+  if (behaviour == "crash") {
+    dieOf(SIGSEGV);
+  } else if (behaviour == "abort") {
+    dieOf(SIGABRT);
+  } else if (behaviour == "exit") {
+    ::_exit(7);
+  } else if (behaviour == "hang") {
+    for (;;) {
+      ::pause();
+    }
+  } else if (behaviour == "leak") {
+    for (std::vector<char*> kept;;) {
+      kept.push_back(new char[std::size_t{16} << 20]);
+    }
+  } else if (behaviour == "write to the socket") {
+    const std::string noise(2 << 20, '\xee');
+    [[maybe_unused]] const ssize_t written = ::write(3, noise.data(), noise.size());
+    for (;;) {
+      ::pause();
+    }
+  } else if (behaviour == "close the socket") {
+    ::close(3);
+    for (;;) {
+      ::pause();
+    }
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void chatter(const std::string& token) {
+  std::printf("printed to stdout\n");
+  std::fprintf(stderr, "printed to stderr with %s\n", token.c_str());
+  for (int i = 0; i < 1000; ++i) {
+    std::fprintf(stderr, "line %d\n", i);
+  }
+  std::printf("without an end");
+  std::fflush(stdout);
+}
+
+void misbehave(void* instance, const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes request) {
+  const Erratic& self = *static_cast<Erratic*>(instance);
+  const std::string behaviour = self.behaviour == "as told" ? ask(self, host, call) : self.behaviour;
   const std::string fine = R"({"provider_event_id":"first"})";
-  if (behaviour == "twice") {
+  if (endanger(behaviour)) {
+    return;
+  }
+  if (behaviour == "well") {
+    identify(host, call, "well");
+  } else if (behaviour.starts_with("echo ")) {
+    identify(host, call, behaviour.substr(5));
+  } else if (behaviour == "try what is forbidden") {
+    identify(host, call, whatIsPossible());
+  } else if (behaviour == "ask too much") {
+    identify(host, call, ask(self, host, call, std::size_t{17} << 20).substr(5));
+  } else if (behaviour == "chatter") {
+    chatter(nlohmann::json::parse(request.data, request.data + request.size).value("access_token", "none"));
+    identify(host, call, "chattered");
+  } else if (behaviour == "twice") {
     say(host, call, CALBRIDGE_OK, fine);
     say(host, call, CALBRIDGE_TRANSIENT, R"({"message":"second"})");
   } else if (behaviour == "throws") {
@@ -57,10 +158,11 @@ void misbehave(void* self, const calbridge_host_v1_t* host, calbridge_call* call
 }
 
 void* create(const calbridge_host_v1_t*, calbridge_call*, calbridge_bytes settings) {
-  return new std::string(nlohmann::json::parse(settings.data, settings.data + settings.size)["settings"]["behaviour"]);
+  const auto given = nlohmann::json::parse(settings.data, settings.data + settings.size)["settings"];
+  return new Erratic{given["behaviour"], given.value("server", "https://mood.example.com/")};
 }
 void destroy(void* self) {
-  delete static_cast<std::string*>(self);
+  delete static_cast<Erratic*>(self);
 }
 
 } // namespace

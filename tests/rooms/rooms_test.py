@@ -27,14 +27,17 @@ ROOMS = {
     "app": {"core", "config", "store", "routing", "connections", "delivery", "plugins", "conformance", "net", "edge", "http", "cli"},
     # The programs: one is the host, the others load a single plugin each.
     "main.cpp": {"app"},
-    "plugin_probe.cpp": {"core", "plugins"},
+    "plugin_runner.cpp": {"core", "plugins"},
     "plugin_check.cpp": {"conformance"},
 }
+
+SANDBOX = {"linux/audit.h", "linux/filter.h", "linux/landlock.h", "linux/seccomp.h", "sched.h"}  # what confines a plugin's process
 
 # Library → who may include it. What is not named here may be included by nobody.
 LIBRARIES = [
     ("Poco/Data/", {"store"}),
     ("Poco/", {"net", "edge", "http", "app"}),
+    *((header, {"plugins"}) for header in sorted(SANDBOX)),
     ("boost/dll", {"plugins"}),
     ("boost/beast", {"net", "edge"}),
     ("boost/asio", {"net", "edge"}),

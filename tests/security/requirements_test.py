@@ -802,7 +802,7 @@ class Vault(unittest.TestCase):
 
 class Artifacts(unittest.TestCase):
     def test_requirement_14_programs_and_plugins_are_hardened(self):
-        files = [os.path.join(BINARY, "bin", "calbridge"), os.path.join(BINARY, "bin", "calbridge-plugin-probe"),
+        files = [os.path.join(BINARY, "bin", "calbridge"), os.path.join(BINARY, "bin", "calbridge-plugin-runner"),
                  *sorted(glob.glob(os.path.join(BINARY, "plugins", "*.so")))]
         self.assertGreaterEqual(len(files), 5)
         sanitized = "san_init" in subprocess.run(["readelf", "-W", "--dyn-syms", files[0]], capture_output=True, text=True, check=True).stdout

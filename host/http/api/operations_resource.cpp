@@ -1,4 +1,5 @@
 #include "core/error.hpp"
+#include "core/provider_condition.hpp"
 #include "delivery/delivery_engine.hpp"
 #include "delivery/intake.hpp"
 #include "http/api/metrics_text.hpp"
@@ -60,7 +61,9 @@ Response getReady(Services& services, Readiness& readiness) {
   const std::string database = readiness.databaseProblem();
   json plugins = json::object();
   for (const Provider* provider : services.providers.all())
-    plugins[provider->info().id] = provider->info().configured ? "ready" : "not configured";
+    plugins[provider->info().id] = conditionOf(*provider).quarantined ? "quarantined"
+                                   : provider->info().configured      ? "ready"
+                                                                      : "not configured";
   json answer{{"status", database.empty() ? "ready" : "not ready"},
               {"database", database.empty() ? "ready" : database},
               {"plugins", std::move(plugins)}};
@@ -70,6 +73,19 @@ Response getReady(Services& services, Readiness& readiness) {
       answer["policies_agree"] = nodes.policies.size() <= 1;
     }
   return Response::json(database.empty() ? 200 : 503, answer);
+}
+
+void addPlugins(MetricsText& text, const Providers& providers) {
+  text.family("calbridge_plugin_restarts_total", "counter",
+              "How often an isolated plugin's process was started again.");
+  for (const Provider* provider : providers.all())
+    if (const auto condition = conditionOf(*provider); condition.isolated)
+      text.sample("calbridge_plugin_restarts_total", {{"provider", provider->info().id}},
+                  static_cast<double>(condition.restarts));
+  text.family("calbridge_plugin_quarantined", "gauge", "1 while an isolated plugin fails too often to be used.");
+  for (const Provider* provider : providers.all())
+    if (const auto condition = conditionOf(*provider); condition.isolated)
+      text.sample("calbridge_plugin_quarantined", {{"provider", provider->info().id}}, condition.quarantined ? 1 : 0);
 }
 
 Response getMetrics(Services& services, const RequestCounters& requests,
@@ -122,6 +138,8 @@ Response getMetrics(Services& services, const RequestCounters& requests,
   text.family("calbridge_pushes_in_flight", "gauge", "Pushes under way or claimed, by provider.");
   for (const auto& [id, lane] : services.engine.lanes())
     text.sample("calbridge_pushes_in_flight", {{"provider", id}}, static_cast<double>(lane.pool->inFlight()));
+
+  addPlugins(text, services.providers);
 
   const TimeMs now = services.clock.now();
   const auto backlog = services.store.backlog(now);

@@ -24,6 +24,8 @@ struct Badge {
 };
 
 Badge badgeOf(const ProviderTally& tally) {
+  if (tally.quarantine)
+    return {"attention", "In quarantine"};
   if (tally.needsReconnection > 0)
     return {"attention", std::to_string(tally.needsReconnection) + " to reconnect"};
   if (!tally.configured)
@@ -36,6 +38,9 @@ Badge badgeOf(const ProviderTally& tally) {
 }
 
 std::string explained(const ProviderTally& tally) {
+  if (tally.quarantine)
+    return "Its plugin fails again and again: " + *tally.quarantine +
+           ". It is tried now and then, and what waits is delivered once it works.";
   if (!tally.configured)
     return tally.connected > 0 ? "It is not set up on this server any more. Nothing is delivered until it is."
                                : "It is not set up on this server.";

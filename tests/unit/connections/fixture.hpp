@@ -1,6 +1,7 @@
 #pragma once
 #include "connections/connections.hpp"
 #include "core/error.hpp"
+#include "core/provider_condition.hpp"
 #include "fixed_providers.hpp"
 #include "temporary_folder.hpp"
 
@@ -53,7 +54,7 @@ class RecordingLogger final : public Logger {
 };
 
 /// A provider that does what the test says and counts. By default every operation works, and refresh rotates.
-class ScriptedProvider final : public Provider {
+class ScriptedProvider final : public Provider, public ReportsCondition {
  public:
   explicit ScriptedProvider(const std::string& id, std::set<std::string> capabilities, const Clock& clock)
       : clock_(clock) {
@@ -80,6 +81,7 @@ class ScriptedProvider final : public Provider {
   static inline const std::string kCanary = "CANARYc0ffee";
 
   const ProviderInfo& info() const override { return info_; }
+  ProviderCondition condition() const override { return condition_; }
   Outcome<std::string> connect(const ConnectRequest& request, const CallContext&) override {
     ++connects;
     lastConnect = request;
@@ -111,6 +113,7 @@ class ScriptedProvider final : public Provider {
   Outcome<FeedFrame> feed(const FeedRequest&, const CallContext&) override { return FeedFrame{}; }
 
   ProviderInfo info_;
+  ProviderCondition condition_;
   Account account{"account-1", "john@gmail.example"};
   std::atomic<int> connects{0}, exchanges{0}, refreshes{0}, revokes{0};
   std::optional<Failure> connectFailure;

@@ -138,7 +138,8 @@ TEST_CASE("The overview as JSON has exactly the documented members and nothing s
                                                   {"configured", true},
                                                   {"connected", 1},
                                                   {"failing", 0},
-                                                  {"needs_reconnection", 1}});
+                                                  {"needs_reconnection", 1},
+                                                  {"quarantine", nullptr}});
   CHECK(json.at("providers")[2].at("connected") == 1);
   CHECK(json.at("next").is_null());
   CHECK(json.dump().find(ScriptedProvider::kCanary) == std::string::npos);

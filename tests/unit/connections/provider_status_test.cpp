@@ -95,3 +95,25 @@ TEST_CASE("The status as JSON has exactly the documented members") {
                                 {"chooses_calendar", false}};
   CHECK(json == expected);
 }
+
+TEST_CASE("A provider whose plugin is in quarantine has a fault that is the operator's, in words without its reason") {
+  Fixture f;
+  f.connect(f.google, f.john);
+  f.google.condition_ = {.isolated = true, .restarts = 4, .quarantined = true, .reason = "it crashed"};
+  f.outlook.condition_ = f.google.condition_;
+  auto status = f.status(f.john, "google");
+  CHECK(status.health == "failing");
+  CHECK(status.needs == std::optional<std::string>("operator"));
+  REQUIRE(status.lastSyncError);
+  CHECK(status.lastSyncError->find("nothing is lost") != std::string::npos);
+  CHECK(status.lastSyncError->find("crashed") == std::string::npos);
+  CHECK(f.status(f.john, "outlook").health == "not_connected");
+  const auto overview = f.node.overview("", 10);
+  CHECK(overview.providers[0].quarantine == std::optional<std::string>("it crashed"));
+  CHECK_FALSE(overview.providers[2].quarantine);
+  f.google.condition_.quarantined = false;
+  status = f.status(f.john, "google");
+  CHECK(status.health == "ok");
+  CHECK_FALSE(status.needs);
+  CHECK_FALSE(status.lastSyncError);
+}

@@ -22,6 +22,11 @@ PushReply replyOf(const Outcome<PushReply>& outcome) {
   return std::get<PushReply>(outcome);
 }
 
+/// Everything holds for a plugin in the host's process and for one in a process of its own.
+plugins::Isolation eitherWay() {
+  return GENERATE(plugins::Isolation::inProcess, plugins::Isolation::isolated);
+}
+
 } // namespace
 
 TEST_CASE("a plugin that breaks the rules ends that call, in words, and nothing else") {
@@ -40,7 +45,7 @@ TEST_CASE("a plugin that breaks the rules ends that call, in words, and nothing 
       {"unknown status", Status::permanent, "from the future"},
       {"failure without reason", Status::transient, "not JSON"},
   }));
-  PluginFixture f("erratic", {{"behaviour", behaviour}});
+  PluginFixture f("erratic", {{"behaviour", behaviour}}, eitherWay());
   const Failure failure = failureOf(f.provider().push(PluginFixture::push("x"), f.context));
   INFO(behaviour);
   CHECK(failure.status == status);
@@ -48,13 +53,13 @@ TEST_CASE("a plugin that breaks the rules ends that call, in words, and nothing 
 }
 
 TEST_CASE("of two answers the first counts, and the second is logged") {
-  PluginFixture f("erratic", {{"behaviour", "twice"}});
+  PluginFixture f("erratic", {{"behaviour", "twice"}}, eitherWay());
   CHECK(replyOf(f.provider().push(PluginFixture::push("x"), f.context)).providerEventId == "first");
   CHECK_THAT(f.logger.lines, Contains("answered twice") && Contains("req-1"));
 }
 
 TEST_CASE("an absurd waiting time is capped") {
-  PluginFixture f("erratic", {{"behaviour", "odd wait"}});
+  PluginFixture f("erratic", {{"behaviour", "odd wait"}}, eitherWay());
   const Failure failure = failureOf(f.provider().push(PluginFixture::push("x"), f.context));
   CHECK(failure.status == Status::rateLimited);
   CHECK(failure.code == "tooMany");
@@ -62,7 +67,7 @@ TEST_CASE("an absurd waiting time is capped") {
 }
 
 TEST_CASE("tokens are blotted out of a plugin's log lines and errors, and lines are cut") {
-  PluginFixture f("erratic", {{"behaviour", "leaks"}});
+  PluginFixture f("erratic", {{"behaviour", "leaks"}}, eitherWay());
   const Failure failure = failureOf(f.provider().push(PluginFixture::push("x"), f.context));
   CHECK(failure.message == "no: [redacted]");
   CHECK(failure.code == "[redacted]");
@@ -78,7 +83,7 @@ TEST_CASE("percent-encoded secrets are blotted out too, short ones and UTF-8 are
 }
 
 TEST_CASE("a plugin in plain C uses every service") {
-  PluginFixture f("plain_c");
+  PluginFixture f("plain_c", nlohmann::json::object(), eitherWay());
   f.http.answer = [](const HttpRequest&) { return ScriptedHttp::ok(200, "c-77"); };
   int requests = 0;
   f.context.requests = &requests;
@@ -103,7 +108,7 @@ TEST_CASE("a plugin in plain C uses every service") {
 }
 
 TEST_CASE("every way in which an SDK plugin can end arrives as such") {
-  PluginFixture f("careful");
+  PluginFixture f("careful", nlohmann::json::object(), eitherWay());
   const auto push = [&](const char* title) { return f.provider().push(PluginFixture::push(title), f.context); };
   SECTION("a returned problem") {
     const Failure failure = failureOf(push("return a problem"));
@@ -168,7 +173,7 @@ TEST_CASE("a failed HTTP exchange reaches the plugin as status and kind") {
       {Kind::malformed, false, Status::invalidRequest, "http_invalid_request"},
       {Kind::tooLarge, true, Status::transient, "http_too_large"},
   }));
-  PluginFixture f("careful");
+  PluginFixture f("careful", nlohmann::json::object(), eitherWay());
   f.http.answer = [k = kind, s = sent](const HttpRequest&) { return ScriptedHttp::failure(k, s); };
   const Failure failure = failureOf(f.provider().push(PluginFixture::push("x"), f.context));
   CHECK(failure.status == status);
@@ -176,7 +181,7 @@ TEST_CASE("a failed HTTP exchange reaches the plugin as status and kind") {
 }
 
 TEST_CASE("connect, exchange, refresh, revoke and feed cross the boundary whole") {
-  PluginFixture f("careful", {{"api_url", "http://127.0.0.1:9009/base"}});
+  PluginFixture f("careful", {{"api_url", "http://127.0.0.1:9009/base"}}, eitherWay());
   const auto url = f.provider().connect({"http://localhost/cb", "st&te", "chal", ""}, f.context);
   REQUIRE(std::holds_alternative<std::string>(url));
   CHECK(
@@ -210,7 +215,7 @@ TEST_CASE("connect, exchange, refresh, revoke and feed cross the boundary whole"
 }
 
 TEST_CASE("a plugin that is not concurrent gets one call at a time") {
-  PluginFixture f("careful");
+  PluginFixture f("careful", nlohmann::json::object(), eitherWay());
   f.context.timeout = std::chrono::seconds(30);
   f.http.answer = [](const HttpRequest&) {
     std::this_thread::yield(); // gives the other threads every chance to get in
@@ -236,7 +241,7 @@ TEST_CASE("a plugin that is not concurrent gets one call at a time") {
 }
 
 TEST_CASE("two providers may use one plugin with different settings") {
-  PluginFixture f("careful");
+  PluginFixture f("careful", nlohmann::json::object(), eitherWay());
   auto first = PluginFixture::spec("careful", {{"api_url", "https://one.example.com"}});
   auto second = PluginFixture::spec("careful", {{"api_url", "https://two.example.com"}});
   second.id = "second";

@@ -34,10 +34,14 @@ TEST_CASE("each kind of broken plugin is a problem in words, at the provider's p
       {"bad_schema", "/settings_schema"},
       {"unknown_service", "calbridge.carrier-pigeon/7"},
       {"needs_newer_host", "1.99"},
-      {"crashes_on_load", "crashes"},
+      {"crashes_on_load", "it crashed (Segmentation fault)"},
       {"lingers_on_load", "forever"},
   }));
-  const PluginFixture f(name);
+  auto search = testSearch();
+  if (name == "lingers_on_load") {
+    search.runner.loading = std::chrono::seconds(1);
+  }
+  const PluginFixture f(name, nlohmann::json::object(), plugins::Isolation::inProcess, search);
   CHECK_THAT(f.onlyProblem(), Contains(words));
   CHECK_THAT(f.onlyProblem(), Contains("lib" + name + ".so"));
   CHECK_THAT(f.onlyProblem(), Catch::StartsWith("/providers/probe/plugin: "));
@@ -87,20 +91,22 @@ TEST_CASE("a relative path or an odd name is no way to name a plugin") {
   CHECK_THAT(f.onlyProblem(), Contains("neither a plugin's name"));
 }
 
-TEST_CASE("an absent probe program is a problem that says where it belongs") {
-  CHECK_THROWS_WITH(PluginLibrary::load(testPlugin("careful"), "/nowhere/calbridge-plugin-probe"),
-                    Contains("belongs beside the program"));
+TEST_CASE("an absent runner is a problem that says where it belongs") {
+  plugins::RunnerOptions runner;
+  runner.program = "/nowhere/calbridge-plugin-runner";
+  CHECK_THROWS_WITH(plugins::describePlugin(testPlugin("careful"), runner), Contains("belongs beside the program"));
 }
 
 TEST_CASE("an older plugin has the operations of its time only") {
-  const auto library = PluginLibrary::load(testPlugin("older"), CALBRIDGE_PLUGIN_PROBE);
-  CHECK(library->operation(plugins::Operation::push) != nullptr);
-  CHECK(library->operation(plugins::Operation::revoke) == nullptr);
-  CHECK(library->operation(plugins::Operation::feed) == nullptr);
-  CHECK(library->operation(plugins::Operation::authenticate) == nullptr);
-  CHECK(library->operation(plugins::Operation::listCalendars) == nullptr);
-  CHECK(library->operation(plugins::Operation::freeBusy) == nullptr);
-  CHECK(library->operation(plugins::Operation::changes) == nullptr);
+  const auto library = PluginLibrary::loadHere(testPlugin("older"));
+  const auto described = plugins::describePlugin(testPlugin("older"), testSearch().runner);
+  for (const auto operation : plugins::kOperations) {
+    CHECK((library->operation(operation) != nullptr) == described.has(operation));
+  }
+  CHECK(described.has(plugins::Operation::push));
+  CHECK_FALSE(described.has(plugins::Operation::revoke));
+  CHECK_FALSE(described.has(plugins::Operation::feed));
+  CHECK_FALSE(described.has(plugins::Operation::authenticate));
 }
 
 TEST_CASE("a newer minor with a longer table and unknown manifest fields is accepted") {
@@ -123,7 +129,7 @@ TEST_CASE("settings that break the plugin's schema are reported by pointer, all 
 
 TEST_CASE("the catalog lists usable and broken plugins and explains one") {
   const auto all = plugins::listPlugins(testSearch());
-  CHECK(all.size() == 19);
+  CHECK(all.size() == 21);
   const auto careful = plugins::inspectPlugin("careful", testSearch());
   CHECK(careful.problems.empty());
   CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed",
@@ -131,7 +137,7 @@ TEST_CASE("the catalog lists usable and broken plugins and explains one") {
   CHECK_THAT(plugins::describe(careful),
              Contains("api.example.com") && Contains("Careful") && Contains("carrier-pigeon") &&
                  Contains("user, password (secret), server (names a server to talk to), kind"));
-  CHECK_THAT(plugins::listLine(careful), Contains("careful  1.2.3"));
+  CHECK_THAT(plugins::listLine(careful), Contains("careful  1.2.3") && Contains("isolated"));
   CHECK(plugins::toJson(careful)["manifest"]["mailbox_concurrency"] == 3);
   const auto broken = plugins::inspectPlugin(testPlugin("wrong_magic").string(), testSearch());
   CHECK_FALSE(plugins::toJson(broken)["usable"].get<bool>());

@@ -82,23 +82,33 @@ class MapKeyValues final : public KeyValues {
   std::map<std::string, std::string> values;
 };
 
+/// With times for tests: short where something is waited for, long where a busy machine must not be taken for a fault.
 inline plugins::PluginSearch testSearch() {
-  return {{CALBRIDGE_TEST_PLUGINS}, CALBRIDGE_PLUGIN_PROBE};
+  plugins::PluginSearch search{{CALBRIDGE_TEST_PLUGINS}, {}, {}};
+  search.runner.program = CALBRIDGE_PLUGIN_RUNNER;
+  search.runner.loading = std::chrono::seconds(60);
+  search.runner.firstPause = std::chrono::milliseconds(1);
+  search.runner.quarantine = std::chrono::milliseconds(300);
+  return search;
 }
 
 /// One provider of a test plugin, with everything around it.
 struct PluginFixture {
-  explicit PluginFixture(const std::string& plugin, const nlohmann::json& settings = nlohmann::json::object())
-      : providers({spec(plugin, settings)}, testSearch(), host) {
+  explicit PluginFixture(const std::string& plugin, const nlohmann::json& settings = nlohmann::json::object(),
+                         plugins::Isolation isolation = plugins::Isolation::inProcess,
+                         const plugins::PluginSearch& search = testSearch())
+      : providers({spec(plugin, settings, isolation)}, search, host) {
     context.keyValues = &keyValues;
     context.requestId = "req-1";
     context.timeout = std::chrono::milliseconds(2500);
   }
-  static plugins::ProviderSpec spec(const std::string& plugin, const nlohmann::json& settings) {
+  static plugins::ProviderSpec spec(const std::string& plugin, const nlohmann::json& settings,
+                                    plugins::Isolation isolation = plugins::Isolation::inProcess) {
     plugins::ProviderSpec s;
     s.id = "probe";
     s.plugin = plugin;
     s.settings = settings;
+    s.isolation = isolation;
     s.clientId = "client-1";
     s.clientSecret = "canary-client-secret";
     s.redirectUri = "http://localhost:8000/api/calendar/probe/callback/";

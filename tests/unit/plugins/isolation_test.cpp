@@ -1,0 +1,303 @@
+#include "core/provider_condition.hpp"
+#include "plugin_fixture.hpp"
+#include "temporary_folder.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <set>
+#include <thread>
+
+using namespace calbridge;
+using namespace std::chrono_literals;
+using calbridge::plugins::Isolation;
+using calbridge::test::PluginFixture;
+using calbridge::test::ScriptedHttp;
+using calbridge::test::testSearch;
+using Catch::Contains;
+using std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+/// An isolated plugin that does what it is told from call to call.
+struct Told : PluginFixture {
+  explicit Told(const std::string& plugin = "erratic", const plugins::PluginSearch& search = testSearch())
+      : PluginFixture(plugin, {{"behaviour", "as told"}}, Isolation::isolated, search) {
+    context.timeout = 60s;
+    tell("well");
+  }
+  void tell(const std::string& behaviour) {
+    http.answer = [behaviour](const HttpRequest&) { return ScriptedHttp::ok(200, behaviour); };
+  }
+  Outcome<PushReply> push() { return provider().push(PluginFixture::push("x"), context); }
+  /// The id that a push ends with; "" when it fails.
+  std::string pushed() {
+    const auto outcome = push();
+    const auto* reply = std::get_if<PushReply>(&outcome);
+    return reply != nullptr ? reply->providerEventId : "";
+  }
+  Failure failed() {
+    const auto outcome = push();
+    REQUIRE(std::holds_alternative<Failure>(outcome));
+    return std::get<Failure>(outcome);
+  }
+  /// Pushes until it works again.
+  bool recovers() {
+    return eventually([&] { return pushed() == "well"; });
+  }
+  bool logs(const std::string& words) {
+    return eventually([&] { return lines().find(words) != std::string::npos; });
+  }
+  std::string lines() {
+    const std::lock_guard lock(logger.mutex);
+    return logger.lines;
+  }
+  static bool eventually(const std::function<bool()>& check) {
+    const auto end = steady_clock::now() + 60s;
+    while (!check()) {
+      if (steady_clock::now() > end) {
+        return false;
+      }
+      std::this_thread::yield();
+    }
+    return true;
+  }
+};
+
+plugins::PluginSearch impatient() {
+  auto search = testSearch();
+  search.runner.grace = 100ms;
+  return search;
+}
+
+} // namespace
+
+TEST_CASE("whatever ends a plugin's process ends one call as transient, says how, and the next calls work") {
+  const auto [behaviour, words] = GENERATE(table<std::string, std::string>({
+      {"crash", "it crashed (Segmentation fault)"},
+      {"abort", "it crashed (Aborted)"},
+      {"exit", "exit code 7"},
+      {"write to the socket", "broke the rules"},
+      {"close the socket", "it was killed"},
+      {"leak", "used up its 512 MiB of memory"},
+  }));
+  if (kSanitized && behaviour == "leak") {
+    return; // a sanitizer's shadow of all addresses is memory, too: there is no limit then
+  }
+  Told f;
+  CHECK(f.pushed() == "well");
+  f.tell(behaviour);
+  const Failure failure = f.failed();
+  CHECK(failure.status == Status::transient);
+  CHECK(failure.code == "plugin_ended");
+  CHECK_THAT(failure.message, Contains(words));
+  f.tell("well");
+  CHECK(f.recovers());
+  const auto condition = conditionOf(f.provider());
+  CHECK(condition.isolated);
+  CHECK(condition.restarts == 1);
+  CHECK_FALSE(condition.quarantined);
+  CHECK_THAT(condition.reason, Contains(words));
+  CHECK(f.logs("starts again"));
+}
+
+TEST_CASE("a call that outlives its deadline, or its cancellation, is ended with its process") {
+  Told f("erratic", impatient());
+  f.tell("hang");
+  f.context.timeout = 100ms;
+  std::atomic<bool> cancelled{false};
+  SECTION("its deadline") {}
+  SECTION("its cancellation") {
+    f.context.timeout = 60s;
+    f.context.cancelled = &cancelled;
+    f.http.answer = [&](const HttpRequest&) {
+      cancelled = true;
+      return ScriptedHttp::ok(200, "hang");
+    };
+  }
+  const Failure failure = f.failed();
+  CHECK(failure.status == Status::deadline);
+  CHECK_THAT(failure.message, Contains("did not answer in time"));
+  cancelled = false;
+  f.context.timeout = 60s;
+  f.tell("well");
+  CHECK(f.recovers());
+  CHECK_THAT(conditionOf(f.provider()).reason, Contains("did not answer push in time"));
+}
+
+TEST_CASE("a plugin that fails again and again is in quarantine, with its reason, until it behaves") {
+  auto search = testSearch();
+  search.runner.quarantine = 300ms;
+  Told f("erratic", search);
+  f.tell("exit");
+  REQUIRE(Told::eventually([&] {
+    f.pushed();
+    return conditionOf(f.provider()).quarantined;
+  }));
+  const Failure away = f.failed();
+  CHECK(away.status == Status::transient);
+  CHECK(away.code == "plugin_quarantined");
+  CHECK_THAT(away.message, Contains("quarantine") && Contains("exit code 7"));
+  REQUIRE(away.retryAfter);
+  CHECK(*away.retryAfter <= 300ms);
+  CHECK_THAT(f.lines(), Contains("is in quarantine") && Contains("exit code 7"));
+  CHECK(conditionOf(f.provider()).restarts >= 4);
+  // The trial after it fails as well: back into quarantine, without further tries.
+  const auto before = conditionOf(f.provider()).restarts;
+  REQUIRE(Told::eventually([&] {
+    f.pushed();
+    return conditionOf(f.provider()).restarts > before + 1;
+  }));
+  CHECK(conditionOf(f.provider()).quarantined);
+  f.tell("well");
+  CHECK(f.recovers());
+  CHECK_FALSE(conditionOf(f.provider()).quarantined);
+  CHECK(f.logs("no longer in quarantine"));
+  f.tell("exit");
+  f.failed();
+  CHECK_FALSE(conditionOf(f.provider()).quarantined); // an answer makes a clean slate
+}
+
+TEST_CASE("a plugin in a process of its own reaches no file, no network, no other process, and no more than it has") {
+  Told f;
+  f.tell("try what is forbidden");
+  const auto described =
+      plugins::describePlugin(fs::path(CALBRIDGE_TEST_PLUGINS) / "liberratic.so", testSearch().runner);
+  CHECK(f.pushed() == (described.gaps.empty() ? "read-a-time-zone run-threads" : "run-threads"));
+}
+
+TEST_CASE("a plugin's constructors are confined, too") {
+  PluginFixture f("snoops_on_load", nlohmann::json::object(), Isolation::isolated);
+  CHECK(std::holds_alternative<PushReply>(f.provider().push(PluginFixture::push("x"), f.context)));
+}
+
+TEST_CASE("what a plugin writes to its standard output and error is the host's log: redacted, and not too much") {
+  Told f;
+  f.tell("chatter");
+  CHECK(f.pushed() == "chattered");
+  CHECK(f.logs("printed to stdout provider=probe stream=stdout"));
+  CHECK(f.logs("printed to stderr with [redacted] provider=probe stream=stderr"));
+  CHECK(f.logs("line 50 "));
+  f.tell("exit"); // ends the last line, and counts what was dropped
+  f.failed();
+  CHECK(f.logs("without an end"));
+  CHECK(f.logs("lines that a plugin wrote were dropped"));
+  CHECK_THAT(f.lines(), !Contains("line 999 ") && !Contains("canary"));
+}
+
+TEST_CASE("a service that is asked for more than a frame holds refuses") {
+  Told f;
+  f.tell("ask too much");
+  CHECK_THAT(f.pushed(), Contains("16 MiB"));
+  CHECK(f.http.requests.size() == 1); // the one that told it
+}
+
+TEST_CASE("the calls of a concurrent plugin go through one process at the same time") {
+  constexpr int kCalls = 8;
+  Told f("erratic_many");
+  std::mutex mutex;
+  std::condition_variable all;
+  int inside = 0;
+  f.http.answer = [&](const HttpRequest&) {
+    std::unique_lock lock(mutex);
+    const int mine = inside++;
+    all.notify_all();
+    all.wait_for(lock, 60s, [&] { return inside >= kCalls; });
+    return ScriptedHttp::ok(200, "echo " + std::to_string(mine));
+  };
+  std::vector<std::string> ids(kCalls);
+  std::vector<std::thread> threads;
+  for (auto& id : ids) {
+    threads.emplace_back([&f, &id] { id = f.pushed(); });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(std::set<std::string>(ids.begin(), ids.end()) == std::set<std::string>{"0", "1", "2", "3", "4", "5", "6", "7"});
+  CHECK(conditionOf(f.provider()).restarts == 0);
+}
+
+TEST_CASE("the calls beside one that ends the process are transient, and none is stuck") {
+  constexpr int kCalls = 8;
+  Told f("erratic_many");
+  std::atomic<int> asked{0};
+  f.http.answer = [&](const HttpRequest&) { return ScriptedHttp::ok(200, asked++ % 50 == 20 ? "exit" : "well"); };
+  std::atomic<int> well{0};
+  std::atomic<int> other{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kCalls; ++t) {
+    threads.emplace_back([&] {
+      while (well < 500) {
+        const auto outcome = f.push();
+        const auto* failure = std::get_if<Failure>(&outcome);
+        well += failure == nullptr ? 1 : 0;
+        other += failure != nullptr && failure->status != Status::transient ? 1 : 0;
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  CHECK(other == 0);
+  CHECK(conditionOf(f.provider()).restarts > 0);
+}
+
+TEST_CASE("a file that was replaced by another plugin is not run under the name of the first") {
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder.path / "libplugin.so";
+  fs::copy_file(fs::path(CALBRIDGE_TEST_PLUGINS) / "liberratic.so", path);
+  Told f(path.string());
+  CHECK(f.pushed() == "well");
+  fs::remove(path);
+  fs::copy_file(fs::path(CALBRIDGE_TEST_PLUGINS) / "libplain_c.so", path);
+  f.tell("exit");
+  f.failed();
+  REQUIRE(Told::eventually([&] { return conditionOf(f.provider()).quarantined; }));
+  CHECK_THAT(f.failed().message, Contains("was replaced") && Contains("restart calbridge"));
+}
+
+TEST_CASE("a plugin that refuses its settings says so from its own process, too") {
+  const PluginFixture f("refuses", nlohmann::json::object(), Isolation::isolated);
+  CHECK_THAT(f.onlyProblem(), Contains("the moon is in the wrong phase"));
+}
+
+TEST_CASE("a provider's calls take no longer beside one whose plugin crashes all the time") {
+  auto search = testSearch();
+  search.runner.strikes = 1 << 20;
+  PluginFixture good("careful", nlohmann::json::object(), Isolation::inProcess);
+  const auto p99 = [&] {
+    std::vector<steady_clock::duration> times;
+    for (int i = 0; i < 2000; ++i) {
+      const auto start = steady_clock::now();
+      good.provider().push(PluginFixture::push("x"), good.context);
+      times.push_back(steady_clock::now() - start);
+    }
+    std::nth_element(times.begin(), times.begin() + 1980, times.end());
+    return times[1980];
+  };
+  bool atMostDoubles = false;
+  for (int round = 0; round < 10 && !atMostDoubles; ++round) { // a busy machine spoils some
+    const auto alone = p99();
+    Told bad("erratic", search);
+    bad.tell("exit");
+    std::atomic<bool> over{false};
+    std::thread crashing([&] {
+      while (!over) {
+        bad.pushed();
+        std::this_thread::yield();
+      }
+    });
+    const auto beside = p99();
+    over = true;
+    crashing.join();
+    atMostDoubles = beside <= 2 * alone + 200us; // what a switch between processes may cost by itself
+  }
+  CHECK(atMostDoubles);
+}
