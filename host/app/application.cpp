@@ -123,6 +123,8 @@ Application::Application(Configuration configuration, std::filesystem::path conf
       intake_(*store_, directory_, compile(configuration_.policies), clock_, logger_,
               {.share = configuration_.delivery.brakeShare, .atLeast = configuration_.delivery.brakeAtLeast}),
       engine_(*store_, providers_, connections_, clock_, random_, logger_, deliveryOptions(configuration_, providers_)),
+      invitations_(
+          connections_.invitations(), *store_, directory_, [this] { return intake_.policy(); }, logger_),
       bulk_(*store_, clock_, random_, logger_), services_(services()), passwords_(random_),
       rotation_(*store_, keys_.ring, vault_, keySource(configuration_), clock_, random_, logger_),
       rotationThread_(std::make_unique<RotationThread>(rotation_, logger_)),
@@ -132,13 +134,18 @@ Application::Application(Configuration configuration, std::filesystem::path conf
                 .logger = logger_,
                 .hashPassword = [this](const std::string& password) { return passwords_.hash(password); },
                 .policy = [this] { return intake_.policy(); },
-                .directoryChanged = [this] { intake_.reevaluateAll(); },
+                .directoryChanged =
+                    [this] {
+                      intake_.reevaluateAll();
+                      invitations_.sweep();
+                    },
                 .confirmRemovals = [this] { return intake_.confirmRemovals(); },
                 .rotation = rotationThread_.get()}) {
   requirePlugins(providers_);
   for (const auto& gap : providers_.gaps())
     logger_.warning("an isolated plugin is not confined as it should be",
                     {{"provider", gap.provider}, {"reason", gap.message}});
+  connections_.onChange([this](const std::string& personId) { invitations_.look(personId); });
   if (keys_.created)
     logger_.warning(
         "a master key was made; without it no stored token can be read, so back it up apart from the database",
@@ -187,6 +194,7 @@ void Application::start() {
   server_->start();
   intake_.start();
   engine_.start();
+  invitations_.start();
   bulk_.start();
   controlSocket_ = std::make_unique<ControlSocket>(
       controlSocketPath(configuration_), [this](const nlohmann::json& request) { return control_.run(request); },
@@ -203,6 +211,7 @@ void Application::stop() {
   if (server_ && !server_->stop())
     logger_.warning("some requests did not end in time and were cut off");
   bulk_.stop();
+  invitations_.stop();
   intake_.stop();
   engine_.stop();
 }
@@ -224,6 +233,7 @@ void Application::reloadPolicies() {
     return;
   }
   intake_.setPolicy(compile(*loaded.policies));
+  invitations_.sweep();
   logger_.info("roles and routing were read again",
                {{"routes", std::to_string(loaded.policies->routing.routes.size())}});
 }

@@ -9,6 +9,7 @@
 #include "delivery/delivery_engine.hpp"
 #include "delivery/directory_cache.hpp"
 #include "delivery/intake.hpp"
+#include "delivery/invitation_keeper.hpp"
 #include "http/api/api.hpp"
 #include "http/edge/server.hpp"
 #include "http/edge/tls.hpp"
@@ -66,6 +67,7 @@ class Application {
   delivery::DirectoryCache directory_;
   delivery::Intake intake_;
   delivery::DeliveryEngine engine_;
+  delivery::InvitationKeeper invitations_;
   delivery::BulkSync bulk_;
   http::Services services_;
   http::PasswordHasher passwords_;

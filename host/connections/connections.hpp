@@ -3,10 +3,13 @@
 #include "connections/connection_values.hpp"
 #include "connections/disconnection.hpp"
 #include "connections/feed_links.hpp"
+#include "connections/invitations.hpp"
 #include "connections/oauth_flow.hpp"
 #include "connections/overview.hpp"
 #include "connections/password_flow.hpp"
 #include "connections/provider_status.hpp"
+
+#include <functional>
 
 namespace calbridge::connections {
 
@@ -21,7 +24,8 @@ class Connections {
         oauth_(store, providers, vault, tokens_, locks_, clock, random, log),
         passwords_(store, providers, vault, tokens_, locks_, clock, log), calendars_(store, providers, tokens_),
         feeds_(store, providers, locks_, clock, random, log, publicUrl),
-        disconnection_(store, providers, vault, tokens_, locks_, clock, log) {}
+        disconnection_(store, providers, vault, tokens_, locks_, clock, log),
+        invitations_(store, providers, vault, disconnection_, locks_, clock, random, log, publicUrl) {}
 
   AccessTokens& tokens() { return tokens_; }
   OAuthFlow& oauth() { return oauth_; }
@@ -29,6 +33,11 @@ class Connections {
   CalendarChoice& calendars() { return calendars_; }
   FeedLinks& feeds() { return feeds_; }
   Disconnection& disconnection() { return disconnection_; }
+  Invitations& invitations() { return invitations_; }
+  /// Whom to tell when somebody's connections, role or address may have changed: e-mail invitations depend on them.
+  /// Before the first changed(); `changed` must not throw.
+  void onChange(std::function<void(const std::string& personId)> changed) { changed_ = std::move(changed); }
+  void changed(const std::string& personId) const { changed_(personId); }
   /// What a plugin may keep for that connection; for CallContext::keyValues.
   ConnectionValues values(std::int64_t connectionId) { return {store_, valueLocks_, connectionId}; }
   /// See providerStatuses().
@@ -51,6 +60,8 @@ class Connections {
   CalendarChoice calendars_;
   FeedLinks feeds_;
   Disconnection disconnection_;
+  Invitations invitations_;
+  std::function<void(const std::string&)> changed_ = [](const std::string&) {};
 };
 
 } // namespace calbridge::connections

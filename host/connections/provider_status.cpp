@@ -1,6 +1,7 @@
 #include "connections/provider_status.hpp"
 #include "connections/calendar_choice.hpp"
 #include "core/provider_condition.hpp"
+#include "connections/invitations.hpp"
 
 #include <algorithm>
 
@@ -77,6 +78,8 @@ std::vector<ProviderStatus> providerStatuses(store::Store& store, const Provider
     }
     if (status.configured && status.needs != "reconnect" && conditionOf(*provider).quarantined)
       addQuarantine(status);
+    if (info.can("invitations"))
+      status.invitations = invitationsOff(store, records, info.id) ? "off" : status.connected ? "on" : "not_needed";
     statuses.push_back(std::move(status));
   }
   return statuses;
@@ -89,22 +92,25 @@ nlohmann::json toJson(const ProviderStatus& status) {
   const auto textOrNull = [](const std::optional<std::string>& text) {
     return text ? nlohmann::json(*text) : nlohmann::json();
   };
-  return {{"provider", status.provider},
-          {"label", status.label},
-          {"configured", status.configured},
-          {"connected", status.connected},
-          {"account", textOrNull(status.account)},
-          {"health", status.health},
-          {"needs", textOrNull(status.needs)},
-          {"last_sync_at", timeOrNull(status.lastSyncAt)},
-          {"last_sync_error", textOrNull(status.lastSyncError)},
-          {"pending", status.pending},
-          {"delivered", status.delivered},
-          {"connect", status.connect},
-          {"form", nlohmann::json(status.form)},
-          {"form_order", status.formOrder},
-          {"calendar", textOrNull(status.calendar)},
-          {"chooses_calendar", status.choosesCalendar}};
+  nlohmann::json json = {{"provider", status.provider},
+                         {"label", status.label},
+                         {"configured", status.configured},
+                         {"connected", status.connected},
+                         {"account", textOrNull(status.account)},
+                         {"health", status.health},
+                         {"needs", textOrNull(status.needs)},
+                         {"last_sync_at", timeOrNull(status.lastSyncAt)},
+                         {"last_sync_error", textOrNull(status.lastSyncError)},
+                         {"pending", status.pending},
+                         {"delivered", status.delivered},
+                         {"connect", status.connect},
+                         {"form", nlohmann::json(status.form)},
+                         {"form_order", status.formOrder},
+                         {"calendar", textOrNull(status.calendar)},
+                         {"chooses_calendar", status.choosesCalendar}};
+  if (!status.invitations.empty())
+    json["invitations"] = status.invitations;
+  return json;
 }
 
 } // namespace calbridge::connections

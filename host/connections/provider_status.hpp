@@ -18,10 +18,12 @@ struct ProviderStatus {
   std::optional<std::string> lastSyncError; ///< plain words, while it is the latest thing that happened
   std::int64_t pending = 0;                 ///< entries not in agreement yet
   std::int64_t delivered = 0;
-  bool feed = false;                   ///< connected through a secret URL
-  std::string connect;                 ///< how: oauth2 | credentials | feed | none
-  nlohmann::ordered_json form;         ///< credentials: the form as JSON Schema; else null
-  std::vector<std::string> formOrder;  ///< its fields, as they are shown: JSON objects have no order
+  bool feed = false;                  ///< connected through a secret URL
+  std::string connect;                ///< how: oauth2 | credentials | feed | none
+  nlohmann::ordered_json form;        ///< credentials: the form as JSON Schema; else null
+  std::vector<std::string> formOrder; ///< its fields, as they are shown: JSON objects have no order
+  /// Of a provider that sends them: on | off (the person's wish) | not_needed (a calendar is connected); else empty.
+  std::string invitations;
   bool choosesCalendar = false;        ///< connected, and its calendars can be listed and chosen
   std::optional<std::string> calendar; ///< name of the chosen calendar; none: nobody chose
   std::string disconnectUrl;           ///< provider's page to withdraw consent; may be empty

@@ -119,9 +119,19 @@ Attempt Pusher::tryToPush(Provider& provider, const DeliveryTask& task, int& req
 
   const bool feed = provider.info().can("feed");
   PushRequest push = request(task, feed);
-  const auto late = [&](std::int64_t revision) { // a feed is written by this host alone
+  const bool invitation = provider.info().can("invitations");
+  if (invitation) {
+    auto recipient = connections_.invitations().recipient(task);
+    if (const auto* problem = std::get_if<Failure>(&recipient))
+      return answered(failure(task, *problem));
+    push.recipient = std::get<Recipient>(std::move(recipient));
+    push.withdrawn = !task.wanted && connections_.invitations().stands(task);
+    pushing.mailTo = push.recipient->email;
+  }
+  // A feed is written by this host alone, and of two invitations the one with the higher number counts.
+  const auto late = [&](std::int64_t revision) {
     const TimeMs now = clock_.monotonic();
-    if (!feed)
+    if (!feed && !invitation)
       lateWrites_.note(keyOf(task), revision, now + timeout_.count(), now);
   };
   if (task.takenOver)

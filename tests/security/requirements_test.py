@@ -263,7 +263,8 @@ class Shared(unittest.TestCase):
         self.assertEqual({(m, p) for p, ms in john("GET", "/api/openapi.json").json["paths"].items() for m, o in ms.items()
                           if not o["security"]},
                          {("post", "/api/session/"), ("delete", "/api/session/"), ("get", "/api/calendar/{provider}/callback/"),
-                          ("get", "/api/calendar/feed/{secret}.ics"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+                          ("get", "/api/calendar/feed/{secret}.ics"), ("get", "/api/calendar/unsubscribe/{secret}/"),
+                          ("post", "/api/calendar/unsubscribe/{secret}/"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
                           ("get", "/api/openapi.json")}, "what is open to all was decided one by one")
         for path in ("/api/calendar/connections/", "/api/audit/", "/api/audit/?person=john", "/api/calendar/sync-bulk/x/"):
             self.assertEqual(john("GET", path).status, 403, "for admins alone")

@@ -20,10 +20,13 @@ bool isApi(const Request& request) {
          (request.segments.size() == 1 && (first == "healthz" || first == "readyz" || first == "metrics"));
 }
 
-/// A feed's path is a secret, and nobody's query belongs into a log (a callback's holds a code).
+/// A feed's path is a secret and so is an unsubscribe link's, and nobody's query belongs into a log (a callback's holds
+/// a code).
 std::string loggedPath(const Request& request) {
-  const bool feed = request.segments.size() > 2 && request.segments[2] == "feed";
-  return feed ? "/api/calendar/feed/(secret).ics" : request.path;
+  const std::string_view part = request.segments.size() > 2 ? std::string_view(request.segments[2]) : "";
+  return part == "feed"          ? "/api/calendar/feed/(secret).ics"
+         : part == "unsubscribe" ? "/api/calendar/unsubscribe/(secret)/"
+                                 : request.path;
 }
 
 void authorize(const Route& route, const Identity& identity) {
@@ -63,6 +66,7 @@ Api::Api(Services& services, delivery::BulkSync& bulk, std::function<std::size_t
   addAdmin(table_, services);
   addEntries(table_, services);
   addFeeds(table_, services);
+  addUnsubscribe(table_, services);
   addOperations(table_, services, counters_, std::move(openConnections));
   pages_ = std::make_unique<Pages>(services, authenticator_, sessions_, origins_, passwords_, throttle_);
 }

@@ -43,8 +43,15 @@ Response postConnect(Services& services, LoginThrottle& throttle, Exchange& exch
   readJsonObject(exchange.request, true); // of what is to be JSON nothing else is taken, needed or not
   if (connections::connectKind(provider.info()) == "credentials")
     return connectByForm(services, throttle, exchange, provider);
+  if (provider.info().can("invitations")) {
+    services.connections.invitations().turnOn(exchange.person(), allowed, provider.info().id);
+    note(services, "invitations.on", exchange.person().id, {{"provider", provider.info().id}, {"by", "person"}});
+    services.engine.wake();
+    return Response::json(200, {{"invitations", "on"}});
+  }
   if (provider.info().can("feed")) {
     const auto urls = services.connections.feeds().connect(exchange.person(), allowed, provider.info().id);
+    services.connections.changed(exchange.person().id);
     note(services, "feed.created", exchange.person().id, {{"provider", provider.info().id}});
     auto answer = Response::json(200, {{"feed_url", urls.feedUrl}, {"webcal_url", urls.webcalUrl}});
     return answer.header("Cache-Control", "no-store");
@@ -67,11 +74,13 @@ Response getCallback(Services& services, Exchange& exchange) {
   context.requestId = exchange.request.requestId;
   const auto result = services.connections.oauth().callback(provider.info().id, query,
                                                             readFlowCookie(exchange.request).value_or(""), context);
-  if (result.connected())
+  if (result.connected()) {
     note(services, "connection.created", result.personId,
          {{"provider", provider.info().id}, {"connection", result.connectionId}});
-  else if (!result.personId.empty())
+    services.connections.changed(result.personId);
+  } else if (!result.personId.empty()) {
     note(services, "connection.refused", result.personId, {{"provider", provider.info().id}, {"error", result.error}});
+  }
   auto answer = Response::redirect(result.connected() ? page + "?connected=" + percentEncode(provider.info().id)
                                                       : page + "?error=" + percentEncode(result.error) +
                                                             "&provider=" + percentEncode(provider.info().id));
@@ -87,11 +96,17 @@ Response postDisconnect(Services& services, Exchange& exchange) {
   const std::string events = fields.optionalText("events", 16).value_or("remove");
   if (events != "keep" && events != "remove")
     throw Error("invalid_field", "`events` must be \"keep\" or \"remove\"", {}, "/events");
-  const auto result = services.connections.disconnection().disconnect(exchange.person().id, provider.info().id,
-                                                                      events == "keep" ? connections::Entries::keep
-                                                                                       : connections::Entries::remove);
-  if (result.wasConnected)
+  const auto entries = events == "keep" ? connections::Entries::keep : connections::Entries::remove;
+  const bool invitations = provider.info().can("invitations");
+  const auto result =
+      invitations ? services.connections.invitations().turnOff(exchange.person(), provider.info().id, entries)
+                  : services.connections.disconnection().disconnect(exchange.person().id, provider.info().id, entries);
+  if (invitations)
+    note(services, "invitations.off", exchange.person().id,
+         {{"provider", provider.info().id}, {"entries", events}, {"by", "person"}});
+  else if (result.wasConnected)
     note(services, "connection.ended", exchange.person().id, {{"provider", provider.info().id}, {"entries", events}});
+  services.connections.changed(exchange.person().id);
   services.engine.wake();
   return Response::json(
       200, {{"provider", provider.info().id},

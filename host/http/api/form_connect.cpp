@@ -80,6 +80,7 @@ Response connectByForm(Services& services, LoginThrottle& throttle, Exchange& ex
   throttle.succeeded(person.id, exchange.request.clientAddress);
   audit.note("connection.created", connections::AuditLog::person(person.id), person.id,
              {{"provider", id}, {"connection", result.connectionId}});
+  services.connections.changed(person.id);
   services.engine.wake();
   auto answer = Response::json(
       200, {{"connected", true}, {"account", {{"id", result.account.id}, {"label", result.account.label}}}});

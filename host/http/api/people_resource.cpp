@@ -75,6 +75,7 @@ Response putPerson(Services& services, PasswordHasher& passwords, Exchange& exch
   // What routing sees of a person may put entries into calendars or take them out.
   if (!before || before->role != person.role || before->teams != person.teams)
     services.intake.reevaluateAll();
+  services.connections.changed(id);
   return Response::json(created ? 201 : 200, toJson(person));
 }
 

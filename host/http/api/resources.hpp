@@ -26,9 +26,10 @@ void addConnections(RouteTable& table,
                     Services& services); ///< /api/calendar/status/, …/connect/, …/callback/, …/disconnect/
 void addCalendars(RouteTable& table, Services& services);                      ///< …/calendars/, …/calendar/
 void addSync(RouteTable& table, Services& services, delivery::BulkSync& bulk); ///< /api/calendar/sync/, sync-bulk/
-void addAdmin(RouteTable& table, Services& services);   ///< /api/calendar/connections/, /api/audit/
-void addEntries(RouteTable& table, Services& services); ///< /api/calendar/events/, /api/calendar/ics/
-void addFeeds(RouteTable& table, Services& services);   ///< /api/calendar/feed/
+void addAdmin(RouteTable& table, Services& services);       ///< /api/calendar/connections/, /api/audit/
+void addEntries(RouteTable& table, Services& services);     ///< /api/calendar/events/, /api/calendar/ics/
+void addFeeds(RouteTable& table, Services& services);       ///< /api/calendar/feed/
+void addUnsubscribe(RouteTable& table, Services& services); ///< /api/calendar/unsubscribe/
 /// /healthz, /readyz, /metrics, /api/openapi.json
 void addOperations(RouteTable& table, Services& services, const RequestCounters& requests,
                    std::function<std::size_t()> openConnections);

@@ -4,6 +4,7 @@
 #include "core/url.hpp"
 #include "http/auth/password_log_in.hpp"
 #include "http/web/connections_page.hpp"
+#include "http/web/page_headers.hpp"
 #include "http/web/settings_page.hpp"
 #include "http/web/time_words.hpp"
 
@@ -20,21 +21,8 @@ constexpr const char* kLogIn = "/login";
 
 constexpr std::size_t kConnectionsListed = 50;
 
-// Script, style and pictures are files of ours; nothing is inline, nothing comes from elsewhere.
-constexpr const char* kContentPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// The headers of everything that is about one person or may be.
 Response personal(Response response) {
-  response.header("Cache-Control", "no-store");
-  response.header("Content-Security-Policy", kContentPolicy);
-  // Not no-referrer: with that, browsers send "Origin: null" with our own forms.
-  response.header("Referrer-Policy", "same-origin");
-  response.header("Cross-Origin-Opener-Policy", "same-origin");
-  response.header("Cross-Origin-Resource-Policy", "same-origin");
-  response.header("X-Frame-Options", "DENY");
-  return response;
+  return personalPageHeaders(std::move(response));
 }
 
 std::string originOf(const Url& url) {

@@ -14,8 +14,23 @@ struct State {
   std::string text; ///< a sentence, may be empty
 };
 
+State invitationState(const ProviderStatus& status) {
+  if (status.invitations == "off")
+    return {"off", "Off", "You get no messages about your appointments."};
+  if (status.invitations == "not_needed")
+    return {"off", "Not needed", "You have a calendar connected, so your appointments come without e-mail."};
+  if (status.health == "failing")
+    return {"attention", "Having trouble",
+            "The last message could not be sent. We keep trying by ourselves, you need not do anything."};
+  return {status.pending > 0 ? "waiting" : "good", "On",
+          "No calendar is connected, so each appointment comes as an e-mail that your mail program can put into your "
+          "calendar. Connect one, and this is not needed any more."};
+}
+
 State stateOf(const ProviderStatus& status) {
   const bool waiting = status.pending > 0;
+  if (!status.invitations.empty())
+    return invitationState(status);
   if (!status.connected) {
     if (!status.configured)
       return {"off", "Not configured",
@@ -69,15 +84,19 @@ data providerCard(const ProviderStatus& status, const std::vector<std::string>& 
 
   const bool reconnect = status.connected && status.needs == "reconnect" && status.configured;
   const bool types = status.connect == "credentials";
-  const bool consents = !types && !status.feed;
+  const bool consents = !types && !status.feed && status.invitations.empty();
   card.set("can_connect", !status.connected && status.configured && consents);
   card.set("can_type", !status.connected && status.configured && types);
   card.set("can_retype", reconnect && types);
   card.set("can_choose", status.choosesCalendar);
+  const bool invitations = !status.invitations.empty();
+  card.set("invitations", invitations);
+  card.set("can_turn_on", status.invitations == "off");
+  card.set("can_turn_off", invitations && status.invitations != "off");
   card.set("can_get_link", !status.connected && status.configured && status.feed);
   card.set("can_reconnect", reconnect && consents);
   card.set("can_renew_link", status.connected && status.configured && status.feed);
-  card.set("can_disconnect", status.connected);
+  card.set("can_disconnect", status.connected && !invitations);
   card.set("has_actions", status.connected || status.configured);
 
   if (status.lastSyncError)

@@ -75,7 +75,7 @@ TEST_CASE("the shipped configuration is valid and says what the contract says") 
   CHECK(configuration.server.allowedOrigins == std::vector<std::string>{"http://localhost:3000"});
   CHECK(configuration.storage.kind == StorageConfig::Kind::sqlite);
   CHECK(configuration.storage.path == "var/calbridge.db");
-  CHECK(idsOf(configuration) == std::vector<std::string>{"google", "outlook", "ics", "caldav"});
+  CHECK(idsOf(configuration) == std::vector<std::string>{"google", "outlook", "ics", "caldav", "email"});
   CHECK(configuration.providers[0].settings["calendar"] == "primary");
   CHECK(configuration.delivery.maxInFlight == 1024);
   CHECK(configuration.delivery.giveUpAfter >= std::chrono::hours(27));

@@ -282,16 +282,22 @@ async function renewLink(card) {
   if (await confirmed('Make a new link?', text, 'Make a new link')) await showLink(card);
 }
 
+async function invite(card) {
+  await call('POST', providerPath(card, 'connect'));
+  await refresh();
+  say('good', `${card.dataset.label} are on.`);
+}
+
 async function disconnect(card) {
   const dialog = byId('disconnect-dialog');
-  const feed = 'feed' in card.dataset;
+  const kind = 'feed' in card.dataset ? 'feed' : 'invitations' in card.dataset ? 'invitations' : 'account';
   dialog.querySelector('[data-label]').textContent = card.dataset.label;
-  for (const part of dialog.querySelectorAll('[data-for]')) part.hidden = (part.dataset.for === 'feed') !== feed;
+  for (const part of dialog.querySelectorAll('[data-for]')) part.hidden = part.dataset.for !== kind;
   dialog.querySelector('form').reset();
   if ((await ask(dialog)) !== 'yes') return;
-  const events = new FormData(dialog.querySelector('form')).get('events');
+  const events = new FormData(dialog.querySelector('form')).get(kind === 'invitations' ? 'messages' : 'events');
   const done = await call('POST', providerPath(card, 'disconnect'), { events });
-  let text = `${card.dataset.label} is disconnected.`;
+  let text = kind === 'invitations' ? `${card.dataset.label} are off.` : `${card.dataset.label} is disconnected.`;
   if (done.removing > 0) text += done.removing === 1 ? ' One entry is being removed.' : ` ${done.removing} entries are being removed.`;
   if (done.entries_remain) text += ' We could not reach your calendar any more, so please delete the entries there yourself.';
   const link = done.disconnect_url && /^https?:/.test(done.disconnect_url)
@@ -417,6 +423,7 @@ async function remove(button) {
 // -- wiring ---------------------------------------------------------------------------------------------------------
 
 const actions = {
+  invite: (button) => invite(button.closest('.card')),
   connect: (button) => connect(button.closest('.card')),
   form: (button) => connectByForm(button),
   calendars: (button) => chooseCalendar(button.closest('.card')),
