@@ -59,9 +59,10 @@ void addResync(CLI::App& app, Context& context, Action& chosen) {
   command->add_option("--person", arguments->person, "Only this person's");
   command->add_option("--role", arguments->role, "Only people of this role");
   command
-      ->add_flag("--restored", arguments->restored,
-                 "The database was restored from a backup: calendars may hold entries that it does not know. Before the "
-                 "host is started")
+      ->add_flag(
+          "--restored", arguments->restored,
+          "The database was restored from a backup: calendars may hold entries that it does not know. Before the "
+          "host is started")
       ->excludes("--person", "--role");
   command
       ->add_flag("--confirm-removals", arguments->confirmRemovals,

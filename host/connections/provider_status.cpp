@@ -1,7 +1,7 @@
 #include "connections/provider_status.hpp"
 #include "connections/calendar_choice.hpp"
-#include "core/provider_condition.hpp"
 #include "connections/invitations.hpp"
+#include "core/provider_condition.hpp"
 
 #include <algorithm>
 

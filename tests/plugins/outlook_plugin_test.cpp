@@ -451,7 +451,8 @@ TEST_CASE("deleting a known Outlook entry is one request") {
   CHECK(host.allImmutable());
 }
 
-TEST_CASE("deleting a known Outlook entry that is gone is fine, and deletes one that another host made under our mark") {
+TEST_CASE(
+    "deleting a known Outlook entry that is gone is fine, and deletes one that another host made under our mark") {
   Outlook host;
   host.expect("DELETE", eventUrl("known"), 404, errorJson("ErrorItemNotFound"));
   SECTION("there is none") {
