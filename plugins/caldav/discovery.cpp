@@ -58,8 +58,7 @@ std::optional<Found> ask(DavClient& client, const std::string& url) {
     const DavClient::Answer answer = client.propfind(url, 0, kPrincipalProperties);
     if (isBusy(answer.response.status)) {
       throw sdk::restProblem(answer.response, client.call().clock().nowMs(),
-                             hostOf(answer.url) + " cannot answer at the moment (HTTP " +
-                                 std::to_string(answer.response.status) + ")");
+                             hostOf(answer.url) + " cannot answer at the moment");
     }
     if (answer.response.status != 207) {
       return std::nullopt;

@@ -5,20 +5,30 @@
 #include "icalendar/mapping.hpp"
 #include "url.hpp"
 
+#include <algorithm>
+
 namespace calbridge::caldav {
 namespace {
 
 using sdk::Problem;
 using sdk::Status;
 
-constexpr int kRounds = 3;
+constexpr int kRounds = 3;      ///< of one step
+constexpr int kMostRounds = 12; ///< of all steps of one push
 /// No METHOD: a calendar object resource may have none (RFC 4791 section 4.1).
 constexpr const char* kHead =
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//calbridge//calbridge 1.0//EN\r\nCALSCALE:GREGORIAN\r\n";
 
-/// If-Match compares strongly (RFC 9110 section 13.1.1): a weak tag would never match.
+/// If-Match compares strongly (RFC 9110 section 13.1.1): a weak tag would never match. Nor would one with blanks around
+/// it, and one with control characters in it is none (section 8.8.3) and cannot be sent.
 std::string strong(std::string_view etag) {
-  return etag.starts_with("W/") ? std::string() : std::string(etag);
+  const std::size_t first = etag.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) {
+    return {};
+  }
+  etag = etag.substr(first, etag.find_last_not_of(" \t\r\n") - first + 1);
+  const bool control = std::any_of(etag.begin(), etag.end(), [](char c) { return c == 0x7F || (c >= 0 && c < 0x20); });
+  return control || etag.starts_with("W/") ? std::string() : std::string(etag);
 }
 
 bool gone(int status) {
@@ -89,9 +99,17 @@ sdk::PushReply EventSync::upsert(const std::string& calendar) {
   return isIn(known, calendar) ? replace(known, strong(request_.etag), calendar) : move(known, calendar);
 }
 
+/// One step leads to the next, and a server that answers each time something else would lead them on without end.
+void EventSync::spendRound() {
+  if (++rounds_ > kMostRounds) {
+    throw Problem(Status::conflict, "somebody else changes this entry all the time", "conflict");
+  }
+}
+
 sdk::PushReply EventSync::create(const std::string& calendar) {
   std::string url = asCollection(calendar) + request_.uid + ".ics";
   for (int round = 0; round < kRounds; ++round) {
+    spendRound();
     const auto answer =
         client_.send("PUT", url, {{"Content-Type", "text/calendar; charset=utf-8"}, {"If-None-Match", "*"}}, body());
     const int status = answer.response.status;
@@ -119,9 +137,7 @@ sdk::PushReply EventSync::create(const std::string& calendar) {
       }
       continue;
     }
-    if (gone(status) || status == 409) {
-      throw CalendarGone{};
-    }
+    refuseIfGone(status, calendar);
     refused(answer.response, "the server does not take the entry");
   }
   throw Problem(Status::conflict, "the entry's place in the calendar is taken again and again", "conflict");
@@ -129,6 +145,7 @@ sdk::PushReply EventSync::create(const std::string& calendar) {
 
 sdk::PushReply EventSync::replace(const std::string& url, std::string etag, const std::string& calendar) {
   for (int round = 0; round < kRounds; ++round) {
+    spendRound();
     if (etag.empty()) { // never known, weak, or not the one any more: somebody was here
       const Held held = look(url);
       if (!held.ours) {
@@ -149,6 +166,7 @@ sdk::PushReply EventSync::replace(const std::string& url, std::string etag, cons
       etag.clear();
       continue;
     }
+    refuseIfGone(status, calendar);
     refused(answer.response, "the server does not take the changed entry");
   }
   throw Problem(Status::conflict, "somebody else changes this entry all the time", "conflict");
@@ -206,6 +224,15 @@ EventSync::Held EventSync::look(const std::string& url) {
     return {};
   }
   refused(answer.response, "the server does not show the entry");
+}
+
+/// Where there is no calendar, servers answer a PUT with 404, 409 (RFC 4918 section 9.7.1), 403 or 405; the last three
+/// say other things as well, and so the calendar itself is asked for.
+void EventSync::refuseIfGone(int status, const std::string& calendar) {
+  const bool doubtful = status == 403 || status == 405 || status == 409;
+  if (gone(status) || (doubtful && gone(client_.propfind(calendar, 0, "<D:resourcetype/>").response.status))) {
+    throw CalendarGone{};
+  }
 }
 
 /// RFC 4791 section 7.8.6. Empty when there is none; a server that does not search well is not believed.
@@ -268,8 +295,7 @@ void EventSync::refused(const sdk::HttpResponse& response, const char* what) {
     throw Problem(Status::transient, "there is no room left in this account" + status, "no_room",
                   std::chrono::hours(1));
   }
-  throw sdk::restProblem(response, client_.call().clock().nowMs(), what + status,
-                         response.status == 403 ? "forbidden" : "");
+  throw sdk::restProblem(response, client_.call().clock().nowMs(), what, response.status == 403 ? "forbidden" : "");
 }
 
 } // namespace calbridge::caldav

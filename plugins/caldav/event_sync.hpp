@@ -32,6 +32,8 @@ class EventSync {
   void remove(const std::string& url, std::string etag);
   void removeUnknown();
   Held look(const std::string& url);
+  void refuseIfGone(int status, const std::string& calendar);
+  void spendRound();
   std::string findByUid(const std::string& calendar);
   std::string etagAfter(const sdk::HttpResponse& response, const std::string& url);
   std::string targetCalendar();
@@ -42,6 +44,7 @@ class EventSync {
   ics::Zones& zones_;
   const sdk::PushRequest& request_;
   const std::string uid_; ///< as the entry carries it
+  int rounds_ = 0;        ///< of writing, in all steps together
 };
 
 } // namespace calbridge::caldav

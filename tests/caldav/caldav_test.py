@@ -1,4 +1,4 @@
-"""A person's whole life with a CalDAV calendar: the real program and plugin, real servers (Radicale, Xandikos), and
+"""A person's whole life with a CalDAV calendar: the real program and plugin, real servers (Radicale, Xandikos, DAViCal), and
 python3-caldav to read back what arrived and to be the person's own hands."""
 import contextlib
 import json
@@ -23,7 +23,7 @@ except ImportError:
     sys.exit(SKIPPED)
 from hands import FOREIGN, Hands  # noqa: E402
 
-for server in (servers.Radicale, servers.Xandikos):
+for server in (servers.Radicale, servers.Xandikos, servers.Davical):
     if not os.path.exists(server.program):
         print(f"skipped: {server.program} is not installed")
         sys.exit(SKIPPED)
@@ -62,7 +62,7 @@ class Life:
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="calbridge-caldav-server-")
         cls.server = cls.kind(cls.folder, free_port()).start()
-        cls.hands = Hands(cls.server.url)
+        cls.hands = Hands(cls.server)
         for name in ("Personal", "Work"):
             cls.hands.make(name)
         cls.hands.calendar("Personal").save_event(FOREIGN)
@@ -174,6 +174,10 @@ class AtXandikos(Life, unittest.TestCase):
     kind = servers.Xandikos
 
 
+class AtDavical(Life, unittest.TestCase):
+    kind = servers.Davical
+
+
 class BehindAGate(unittest.TestCase):
     """Digest, redirects, TLS and everything that a person can type wrongly; Xandikos is behind the gate."""
 
@@ -182,7 +186,7 @@ class BehindAGate(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix="calbridge-caldav-gate-")
         cls.authority, cls.context = servers.certificates(cls.folder)
         cls.server = servers.Xandikos(cls.folder, free_port()).start()
-        cls.hands = Hands(cls.server.url)
+        cls.hands = Hands(cls.server)
         cls.hands.make("Personal")
         cls.box = CaldavOnly(**{"tls.ca_file": cls.authority})
         cls.strict = None

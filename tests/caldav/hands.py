@@ -8,8 +8,8 @@ from servers import PASSWORD, USER
 class Hands:
     """The person's own calendar program."""
 
-    def __init__(self, url):
-        self.principal = caldav.DAVClient(url, username=USER, password=PASSWORD).principal()
+    def __init__(self, server):
+        self.principal = caldav.DAVClient(server.url + server.root, username=USER, password=PASSWORD).principal()
 
     def make(self, name):
         return self.principal.make_calendar(name=name, cal_id=name.lower())

@@ -23,7 +23,7 @@ from boundary import Plugin  # noqa: E402
 from hands import FOREIGN, Hands  # noqa: E402
 from servers import PASSWORD, USER  # noqa: E402
 
-for server in (servers.Radicale, servers.Xandikos):
+for server in (servers.Radicale, servers.Xandikos, servers.Davical):
     if not os.path.exists(server.program):
         print(f"skipped: {server.program} is not installed")
         sys.exit(SKIPPED)
@@ -43,7 +43,7 @@ class At:
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.server = self.kind(self.folder, free_port()).start()
         self.addCleanup(self.server.stop)
-        self.hands = Hands(self.server.url)
+        self.hands = Hands(self.server)
         for name in ("Personal", "Work"):
             self.hands.make(name)
         self.hands.calendar("Personal").save_event(FOREIGN)
@@ -138,6 +138,10 @@ class At:
                    "idempotency_key": "k", "entry": ENTRY, "calendar": known["provider_event_id"].rsplit("/", 1)[0] + "/"}
         status, answer = self.plugin("push", request)
         self.assertEqual((status, answer["code"]), ("not_found", "calendar_gone"), answer)
+        self.push("delete", known=known)
+        back = self.push(known=known)
+        self.assertNotIn("/personal/", back["provider_event_id"], "what was in it goes to the usual one")
+        self.assertEqual(os.path.dirname(back["provider_event_id"]), os.path.dirname(found["provider_event_id"]))
 
     def test_an_entry_of_a_whole_day_and_one_in_utc(self):
         self.push(entry={"title": "Day", "all_day": True, "start": "2031-12-01", "end": "2031-12-03",
@@ -170,6 +174,10 @@ class AtXandikos(At, unittest.TestCase):
     kind = servers.Xandikos
 
 
+class AtDavical(At, unittest.TestCase):
+    kind = servers.Davical
+
+
 class BehindAGate(unittest.TestCase):
     """Digest, redirects, TLS, and everything that a person can type wrongly."""
 
@@ -178,7 +186,7 @@ class BehindAGate(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.server = servers.Xandikos(self.folder, free_port()).start()
         self.addCleanup(self.server.stop)
-        self.hands = Hands(self.server.url)
+        self.hands = Hands(self.server)
         self.hands.make("Personal")
         self.plugin = Plugin(LIBRARY)
         self.plugin.kv = None

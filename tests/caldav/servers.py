@@ -10,6 +10,9 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
+
+from harness import PostgresqlServer
 
 USER, PASSWORD = "john", "correct horse canary-8c1f"
 
@@ -31,6 +34,7 @@ def listening(port, process, log):
 class Server:
     """Start, stop, start again on the same port with the same data."""
     checks_passwords = True
+    root = "/"  # where a client that discovers nothing begins
 
     def __init__(self, folder, port):
         self.folder, self.port, self.process = folder, port, None
@@ -77,6 +81,44 @@ class Xandikos(Server):
     def command(self):
         return ["/usr/bin/python3", self.program, "--defaults", "--current-user-principal", f"/{USER}/",
                 "-d", os.path.join(self.folder, "xandikos"), "-l", "127.0.0.1", "-p", str(self.port)]
+
+
+class Davical(Server):
+    """PHP and PostgreSQL. Every change of an entry is rewritten by the server, and its principals are not at its root."""
+    program = "/usr/share/davical/htdocs/caldav.php"
+    root = "/caldav.php/"
+    database = None  # with the tables, and nobody in them; each server has a copy
+
+    def prepare(self):
+        postgresql = PostgresqlServer.get()
+        if not Davical.database:
+            Davical.database = postgresql.tell("database")
+            tables, functions = "/usr/share/awl/dba/", "/usr/share/davical/dba/"
+            self.sql(Davical.database, *[word for file in (
+                tables + "awl-tables.sql", tables + "schema-management.sql", functions + "davical.sql",
+                functions + "base-data.sql", functions + "supported_locales.sql", functions + "caldav_functions.sql", functions + "rrule_functions.sql",
+                functions + "views/dav_principal.sql") for word in ("-f", file)])
+        name = f"davical{self.port}"
+        self.sql(postgresql.url, "-c", f"CREATE DATABASE {name} TEMPLATE {Davical.database.rsplit('/', 1)[1]}")
+        where = urllib.parse.urlsplit(postgresql.url)
+        self.sql(urllib.parse.urlunsplit(where._replace(path="/" + name)), "-c", f"""
+            INSERT INTO usr (user_no, active, email_ok, updated, username, password, fullname, email)
+              VALUES (1001, true, current_date, current_date, '{USER}', '**{PASSWORD}', 'John Smith', 'john@example.com');
+            INSERT INTO principal (principal_id, type_id, user_no, displayname, default_privileges)
+              VALUES (1001, 1, 1001, 'John Smith', 0::BIT(24))""")
+        with open(os.path.join(self.folder, "davical-conf.php"), "w") as file:
+            file.write(f"""<?php
+                $c->pg_connect[] = "host=127.0.0.1 port={where.port} dbname={name} user={where.username} password={where.password}";
+                $c->domain_name = $_SERVER['SERVER_NAME'] = '127.0.0.1';""")
+
+    def sql(self, database, *words):
+        subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", database, *words], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE, env={**os.environ, "PGOPTIONS": "--client-min-messages=warning"})
+
+    def command(self):
+        return ["env", f"DAVICAL_SETTINGS={self.folder}/davical", "php", "-d", "opcache.enable_cli=1",
+                "-d", "display_errors=0", "-S", f"127.0.0.1:{self.port}", "-t", os.path.dirname(self.program),
+                os.path.join(os.path.dirname(__file__), "davical", "router.php")]
 
 
 class Gate:
