@@ -120,11 +120,11 @@ SmtpSession::~SmtpSession() {
 void SmtpSession::hello(const std::string& clientName, const Deadline& deadline) {
   offersTls_ = false;
   mechanisms_.clear();
+  std::vector<std::string> lines;
   write("EHLO " + clientName + "\r\n", deadline);
-  std::string text = line(deadline);
-  for (int lines = 0; text.size() >= 4 && text[3] == '-' && lines < kMostLines; ++lines) {
-    text = line(deadline);
-    std::istringstream words(upper(text.substr(std::min<std::size_t>(4, text.size()))));
+  expect(reply(deadline, &lines), 2, Scope::everything, "the mail server does not answer EHLO as it must");
+  for (std::size_t i = 1; i < lines.size(); ++i) { // behind its name
+    std::istringstream words(upper(std::move(lines[i])));
     std::string word;
     words >> word;
     offersTls_ = offersTls_ || word == "STARTTLS";
@@ -133,9 +133,6 @@ void SmtpSession::hello(const std::string& clientName, const Deadline& deadline)
         mechanisms_.insert(word);
       }
     }
-  }
-  if (!text.starts_with("250")) {
-    throw failed(Kind::broken, "the mail server does not know EHLO: " + text.substr(0, kLongestText));
   }
 }
 
@@ -181,7 +178,7 @@ void SmtpSession::write(std::string_view bytes, const Deadline& deadline) {
   connection_->write(bytes, sent, deadline);
 }
 
-SmtpReply SmtpSession::reply(const Deadline& deadline) {
+SmtpReply SmtpSession::reply(const Deadline& deadline, std::vector<std::string>* texts) {
   SmtpReply reply;
   for (int lines = 0; lines < kMostLines; ++lines) {
     const std::string text = line(deadline);
@@ -190,7 +187,14 @@ SmtpReply SmtpSession::reply(const Deadline& deadline) {
     if (!numbered) {
       throw failed(Kind::broken, "the mail server does not speak SMTP");
     }
-    reply.code = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
+    const int code = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
+    if (lines > 0 && code != reply.code) { // RFC 5321 section 4.2.1: each line has the same
+      throw failed(Kind::broken, "the lines of the mail server's answer contradict each other");
+    }
+    reply.code = code;
+    if (texts != nullptr) {
+      texts->push_back(text.substr(std::min<std::size_t>(4, text.size())));
+    }
     if (text.size() > 4 && reply.text.size() < kLongestText) {
       reply.text += (reply.text.empty() ? "" : " ") + text.substr(4);
     }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace calbridge::net {
 
@@ -52,8 +53,8 @@ class SmtpSession {
   /// Hands one message over; `mail` has been checked. `sent` becomes true when the end of the message goes out: from
   /// then on nobody but the server knows. Throws SmtpError and ExchangeError, after which the session is of no use.
   void send(const Mail& mail, bool& begun, bool& sent, const Deadline& deadline);
-  /// Is it still open, as far as can be seen without asking?
-  bool usable() { return connection_->usable(); }
+  /// Is it still open, as far as can be seen without asking, with nothing said that nobody asked for?
+  bool usable() { return received_.empty() && connection_->usable(); }
 
   Deadline::SteadyClock::time_point idleSince{};
 
@@ -61,7 +62,8 @@ class SmtpSession {
   void hello(const std::string& clientName, const Deadline& deadline);
   void logIn(const SmtpServer& server, const Deadline& deadline);
   SmtpReply command(std::string_view line, const Deadline& deadline);
-  SmtpReply reply(const Deadline& deadline);
+  /// `texts`, if not null, gets the text of each line, uncut.
+  SmtpReply reply(const Deadline& deadline, std::vector<std::string>* texts = nullptr);
   std::string line(const Deadline& deadline);
   void write(std::string_view bytes, const Deadline& deadline);
 

@@ -8,10 +8,17 @@ namespace calbridge::caldav {
 namespace {
 
 constexpr int kMostRedirects = 5;
+constexpr int kMostRequests = 90; ///< of one call; what honest servers need is a third of that
+constexpr std::size_t kShown = 300;
 constexpr const char* kMethodsKey = "auth";
 
 bool isRedirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// A line of the trace. Servers may name things at any length.
+std::string traced(const std::string& method, const std::string& url, const std::string& outcome) {
+  return method + " " + (url.size() > kShown ? url.substr(0, kShown) + "…" : url) + ": " + outcome;
 }
 
 std::string randomHex(sdk::Call& call) {
@@ -61,6 +68,10 @@ DavClient::Answer DavClient::send(const std::string& method, const std::string& 
     }
     sdk::HttpResponse response;
     for (int attempt = 0;; ++attempt) {
+      if (++requests_ > kMostRequests) {
+        throw sdk::Problem(sdk::Status::transient,
+                           hostOf(at) + " leads from one address to the next; this was given up", "too_many_requests");
+      }
       sdk::Headers all = headers;
       const auto value = authorization(method, at);
       if (value) {
@@ -69,10 +80,10 @@ DavClient::Answer DavClient::send(const std::string& method, const std::string& 
       try {
         response = call_.http().send(method, at, all, body);
       } catch (const sdk::HttpProblem& problem) {
-        trace_.push_back(method + " " + at + ": " + problem.what());
+        trace_.push_back(traced(method, at, problem.what()));
         throw;
       }
-      trace_.push_back(method + " " + at + ": " + std::to_string(response.status));
+      trace_.push_back(traced(method, at, std::to_string(response.status)));
       if (response.status != 401) {
         break;
       }

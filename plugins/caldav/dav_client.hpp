@@ -43,7 +43,7 @@ class DavClient {
   /// Sends and returns whatever the server answered in the end. Throws sdk::Problem: reauthRequired
   /// (`invalid_credentials`: it does not take user name and password), permanent (`auth_unsupported`,
   /// `foreign_redirect`: the password would leave the domain that it was typed for), notFound (`not_caldav`: it
-  /// redirects in circles), and sdk::HttpProblem.
+  /// redirects in circles), transient (`too_many_requests` in one call), and sdk::HttpProblem.
   Answer send(const std::string& method, const std::string& url, const sdk::Headers& headers, const std::string& body);
   /// PROPFIND with these properties, as XML elements.
   Answer propfind(const std::string& url, int depth, const std::string& properties);
@@ -71,6 +71,7 @@ class DavClient {
   NonceCounts& counts_;
   std::map<std::string, Method> methods_; ///< by origin
   std::vector<std::string> trace_;
+  int requests_ = 0;
 };
 
 } // namespace calbridge::caldav

@@ -1,5 +1,6 @@
 #include "invitation.hpp"
 
+#include "calbridge/oauth.hpp"
 #include "icalendar/component.hpp"
 #include "icalendar/mapping.hpp"
 
@@ -19,11 +20,24 @@ std::string quotedParameter(std::string_view text) {
   return "\"" + out + "\"";
 }
 
+/// RFC 6068 section 2: some characters that a local part may hold mean something else in a URL.
+std::string mailto(std::string_view address) {
+  std::string out = "mailto:";
+  for (const char c : address) {
+    if (c > ' ' && c <= '~' && std::string_view("\"#%&/<=>?\\^`{|}").find(c) == std::string_view::npos) {
+      out.push_back(c);
+    } else {
+      out.append(sdk::percentEncode({&c, 1}));
+    }
+  }
+  return out;
+}
+
 std::string calendarUser(const char* property, const std::string& parameters, const std::string& name,
                          const std::string& address) {
   std::string out;
-  ics::appendFolded(out, property + parameters + (name.empty() ? "" : ";CN=" + quotedParameter(name)) +
-                             ":mailto:" + address);
+  ics::appendFolded(out, property + parameters + (name.empty() ? "" : ";CN=" + quotedParameter(name)) + ":" +
+                             mailto(address));
   return out;
 }
 
@@ -68,8 +82,8 @@ std::string calendarOf(const PushRequest& request, const Organizer& organizer, c
   static constexpr std::string_view kBegin = "BEGIN:VEVENT\r\n";
   std::string lines = people(request, organizer);
   if (upsert) { // what Outlook goes by
-    lines += std::string("X-MICROSOFT-CDO-BUSYSTATUS:") + (request.entry.showAs == "free" ? "FREE" : "BUSY") + "\r\n";
-    lines += "X-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n";
+    lines.append("X-MICROSOFT-CDO-BUSYSTATUS:").append(request.entry.showAs == "free" ? "FREE" : "BUSY");
+    lines.append("\r\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n");
   }
   event.insert(kBegin.size(), lines);
   return std::string("BEGIN:VCALENDAR\r\nPRODID:-//calbridge//calbridge 1.0//EN\r\nVERSION:2.0\r\n"

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 
 namespace calbridge::email {
 namespace {
@@ -60,6 +61,13 @@ std::string encodedWords(std::string_view text) {
   return out;
 }
 
+/// What stands in headers as it is: addresses, ids, URLs. The host has checked them; what would end one goes.
+std::string unspaced(std::string_view text) {
+  std::string out;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(out), [](char c) { return c > ' ' && c <= '~'; });
+  return out;
+}
+
 void addHeader(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ").append(value).append("\r\n");
 }
@@ -73,11 +81,12 @@ std::string headerText(std::string_view text) {
 
 std::string headerMailbox(const Mailbox& mailbox) {
   const std::string name = oneLine(mailbox.name);
+  const std::string address = unspaced(mailbox.address);
   if (name.empty()) {
-    return mailbox.address;
+    return address;
   }
   if (!isPlain(name)) {
-    return encodedWords(name) + "\r\n <" + mailbox.address + ">";
+    return encodedWords(name) + "\r\n <" + address + ">";
   }
   std::string quoted = "\"";
   for (const char c : name) {
@@ -86,7 +95,7 @@ std::string headerMailbox(const Mailbox& mailbox) {
     }
     quoted.push_back(c);
   }
-  return quoted + "\" <" + mailbox.address + ">";
+  return quoted + "\" <" + address + ">";
 }
 
 std::string headerDate(std::int64_t ms) {
@@ -152,13 +161,13 @@ std::string write(const Message& message) {
   addHeader(out, "From", headerMailbox(message.from));
   addHeader(out, "To", headerMailbox(message.to));
   if (!message.replyTo.empty()) {
-    addHeader(out, "Reply-To", message.replyTo);
+    addHeader(out, "Reply-To", unspaced(message.replyTo));
   }
   addHeader(out, "Subject", headerText(message.subject));
-  addHeader(out, "Message-ID", "<" + message.id + ">");
+  addHeader(out, "Message-ID", "<" + unspaced(message.id) + ">");
   addHeader(out, "Auto-Submitted", "auto-generated"); // RFC 3834: no vacation notice is wanted
   if (!message.unsubscribeUrl.empty()) {
-    addHeader(out, "List-Unsubscribe", "<" + message.unsubscribeUrl + ">");
+    addHeader(out, "List-Unsubscribe", "<" + unspaced(message.unsubscribeUrl) + ">");
     addHeader(out, "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"); // RFC 8058
   }
   addHeader(out, "MIME-Version", "1.0");

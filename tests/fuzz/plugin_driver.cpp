@@ -6,6 +6,7 @@
 #include "plugins/wire.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace calbridge::fuzz {
 namespace {
@@ -56,7 +57,8 @@ const calbridge_host_v1_t& table() {
 } // namespace
 
 PluginDriver::PluginDriver(const std::string& path, const std::string& settings)
-    : library_(plugins::PluginLibrary::loadHere(path)), host_{*this, *this, clock_, random_}, identity_{"fuzzed", {}} {
+    : library_(plugins::PluginLibrary::loadHere(path)), host_{*this, *this, clock_, random_, this}, identity_{"fuzzed",
+                                                                                                              {}} {
   const CallContext context;
   plugins::CallServices services(host_, identity_, context, {}, false);
   calbridge_call call{services, std::nullopt};
@@ -74,11 +76,14 @@ void PluginDriver::FixedRandom::fill(std::span<std::uint8_t> out) {
 
 plugins::Reply PluginDriver::call(plugins::Operation operation, std::string_view request) {
   requests.clear();
+  mails.clear();
   identity_.egress = egress;
+  identity_.typedServers = typedServers ? std::optional(TypedServers{}) : std::nullopt;
   Values kept(values);
   CallContext context;
   context.keyValues = &kept;
   context.requestId = "fuzz";
+  context.mailTo = mailTo;
   plugins::CallServices services(host_, identity_, context, secrets, true);
   calbridge_call call{services, std::nullopt};
   raw = {};
@@ -110,7 +115,7 @@ HttpResult PluginDriver::send(const HttpRequest& request, const HttpOptions&) {
   require(requests.size() < 100, "a call makes a limited number of requests");
   requests.push_back(request);
   const auto url = parseUrl(request.url);
-  require(url && std::find(egress.begin(), egress.end(), url->authority()) != egress.end(),
+  require(url && (typedServers || std::find(egress.begin(), egress.end(), url->authority()) != egress.end()),
           "a plugin asks its own hosts only", request.url);
   require(url->target.find("/../") == std::string::npos, "no id leads to another place", request.url);
   for (const auto& [name, value] : request.headers)
@@ -126,6 +131,17 @@ HttpResult PluginDriver::send(const HttpRequest& request, const HttpOptions&) {
   return next;
 }
 
+std::optional<MailFailure> PluginDriver::send(const Mail& mail, const MailOptions&) {
+  require(mails.size() < 10, "a call sends a limited number of mails");
+  require(mail.to.size() == 1 && mail.to.front() == mailTo, "a mail goes to its one recipient");
+  mails.push_back({mail.from, mail.to.front(), std::string(mail.message)});
+  if (mailScript.empty())
+    return std::nullopt;
+  MailFailure next = std::move(mailScript.front());
+  mailScript.pop_front();
+  return next;
+}
+
 void PluginDriver::write(Level, std::string_view message, std::initializer_list<Field> fields) {
   checkSecrets(message, "the log shows no secret");
   for (const auto& [name, value] : fields)
@@ -135,6 +151,35 @@ void PluginDriver::write(Level, std::string_view message, std::initializer_list<
 void PluginDriver::checkSecrets(std::string_view text, const char* what) const {
   for (const std::string_view secret : secrets)
     require(text.find(secret) == std::string_view::npos, what, text);
+}
+
+HttpResult exchangeOf(const Section& section) {
+  using Kind = HttpFailure::Kind;
+  static const std::map<std::string_view, HttpFailure> kFailures = {
+      {"timeout", {Kind::timeout, true, "no answer in time"}},
+      {"connect", {Kind::connect, false, "refused"}},
+      {"truncated", {Kind::truncated, true, "broke off"}},
+      {"malformed", {Kind::malformed, true, "no HTTP"}},
+      {"egress", {Kind::refusedByEgress, false, "not allowed"}}};
+  if (const auto failure = kFailures.find(section.title); failure != kFailures.end())
+    return {std::nullopt, failure->second};
+  HttpResponse response;
+  const char* end = section.title.data() + section.title.size();
+  const auto number = std::from_chars(section.title.data(), end, response.status);
+  if (number.ec != std::errc() || response.status < 100 || response.status > 599) // the host's client takes no other
+    response.status = 200;
+  std::string_view rest(number.ptr, static_cast<std::size_t>(end - number.ptr));
+  while (!rest.empty()) {
+    const std::size_t stop = std::min(rest.find(';'), rest.size());
+    std::string_view field = rest.substr(0, stop);
+    rest.remove_prefix(std::min(stop + 1, rest.size()));
+    field.remove_prefix(std::min(field.find_first_not_of(' '), field.size()));
+    const std::size_t colon = field.find(": ");
+    if (colon != std::string_view::npos && !hasControls(field, "\t"))
+      response.headers.emplace_back(field.substr(0, colon), field.substr(colon + 2));
+  }
+  response.body = section.text;
+  return {std::move(response), std::nullopt};
 }
 
 } // namespace calbridge::fuzz

@@ -12,7 +12,6 @@
 #include "plugins/wire.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace calbridge::fuzz {
 namespace {
@@ -58,36 +57,6 @@ PushRequest pushRequest(bool upsert, bool known) {
   request.entry.reminders = {30, 1440};
   request.entry.url = "https://app.example/o/77";
   return request;
-}
-
-/// "429 Retry-After: 5; ETag: x" or a word for what went wrong.
-HttpResult answerOf(const Section& section) {
-  using Kind = HttpFailure::Kind;
-  static const std::map<std::string_view, HttpFailure> kFailures = {
-      {"timeout", {Kind::timeout, true, "no answer in time"}},
-      {"connect", {Kind::connect, false, "refused"}},
-      {"truncated", {Kind::truncated, true, "broke off"}},
-      {"malformed", {Kind::malformed, true, "no HTTP"}},
-      {"egress", {Kind::refusedByEgress, false, "not allowed"}}};
-  if (const auto failure = kFailures.find(section.title); failure != kFailures.end())
-    return {std::nullopt, failure->second};
-  HttpResponse response;
-  const char* end = section.title.data() + section.title.size();
-  const auto number = std::from_chars(section.title.data(), end, response.status);
-  if (number.ec != std::errc() || response.status < 100 || response.status > 599) // the host's client takes no other
-    response.status = 200;
-  std::string_view rest(number.ptr, static_cast<std::size_t>(end - number.ptr));
-  while (!rest.empty()) {
-    const std::size_t stop = std::min(rest.find(';'), rest.size());
-    std::string_view field = rest.substr(0, stop);
-    rest.remove_prefix(std::min(stop + 1, rest.size()));
-    field.remove_prefix(std::min(field.find_first_not_of(' '), field.size()));
-    const std::size_t colon = field.find(": ");
-    if (colon != std::string_view::npos && !hasControls(field, "\t"))
-      response.headers.emplace_back(field.substr(0, colon), field.substr(colon + 2));
-  }
-  response.body = section.text;
-  return {std::move(response), std::nullopt};
 }
 
 struct Planned {
@@ -147,7 +116,7 @@ void run(std::string_view input) {
   if (plan.operation == Operation::revoke && std::string_view(CALBRIDGE_PLUGIN_ID) == "outlook")
     return; // it has none
   for (std::size_t i = 1; i < parts.size(); ++i)
-    driver.script.push_back(answerOf(parts[i]));
+    driver.script.push_back(exchangeOf(parts[i]));
 
   const plugins::Reply reply = driver.call(plan.operation, plan.request);
   const auto said = nlohmann::json::parse(plan.request, nullptr, false);

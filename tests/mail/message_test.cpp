@@ -94,6 +94,12 @@ TEST_CASE("a request names organizer and attendee, and a quote in a name ends no
   CHECK(has(text, "SEQUENCE:7\r\n"));
   CHECK(has(text, "UID:u-1@calbridge\r\n"));
   CHECK(has(text, "BEGIN:VALARM\r\n"));
+  PushRequest odd = pushOf(); // RFC 6068: what means something else in a URL is encoded
+  odd.recipient = {"o'b+a=b&c%d/e@x.example", "", "", "", ""};
+  std::string unfolded = email::calendarOf(odd, kOrganizer, "");
+  for (std::size_t at = 0; (at = unfolded.find("\r\n ")) != std::string::npos;)
+    unfolded.erase(at, 3);
+  CHECK(has(unfolded, ":mailto:o'b+a%3Db%26c%25d%2Fe@x.example\r\n"));
   PushRequest evil = pushOf();
   evil.recipient.name = "Eve\";X=\"\r\nATTENDEE:mailto:eve@example.com";
   const std::string tried = email::calendarOf(evil, kOrganizer, "");

@@ -329,6 +329,16 @@ TEST_CASE("a server that talks nonsense is an error in words, whatever it says")
   CHECK(
       failureAgainst("220-" + std::string(100, 'x') + "\r\n220-more\r\n250 mismatched ending\r\n250 ok\r\n999 what\r\n")
           .kind == Kind::broken);
+  std::string endless = "220 x\r\n";
+  for (int i = 0; i < 200; ++i)
+    endless += "250-line\r\n";
+  CHECK(failureAgainst(endless + "250 end\r\n250 sender\r\n").kind == Kind::broken);
+  CHECK(failureAgainst("220 x\r\n250-x\r\n550 AUTH PLAIN\r\n").kind == Kind::broken);
+  const MailFailure rude = failureAgainst("220 x\r\n554 5.7.1 go \x1b[31m away\r\n");
+  CHECK(rude.kind == Kind::refused);
+  CHECK(rude.scope == Scope::everything);
+  CHECK(rude.enhanced == "5.7.1");
+  CHECK(rude.message.find('\x1b') == std::string::npos);
   const MailFailure busy = failureAgainst("421 4.3.2 too many of you\r\n");
   CHECK(busy.kind == Kind::refused);
   CHECK(busy.scope == Scope::everything);
