@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -195,7 +196,9 @@ class EmailInvitations(unittest.TestCase):
         self.assertIn("<form", asked.body)
         self.assertEqual(asked.headers["cache-control"], "no-store")
         self.assertEqual(self.state("john")["invitations"], "on", "looking changes nothing")
-        one_click = {"Content-Type": "application/x-www-form-urlencoded"}
+        # From a mail program that is itself a page, too: the secret is all that counts (RFC 8058).
+        one_click = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://webmail.example",
+                     "Sec-Fetch-Site": "cross-site"}
         self.assertEqual(anyone("POST", first.unsubscribe, "List-Unsubscribe=One-Click", one_click).status, 200)
         self.assertEqual(anyone("POST", first.unsubscribe, "List-Unsubscribe=One-Click", one_click).status, 200)
         self.assertEqual(self.state("john")["invitations"], "off")
@@ -207,8 +210,12 @@ class EmailInvitations(unittest.TestCase):
         lines = [line for line in admin("GET", "/api/audit/?person=john").json["lines"] if line["action"] == "invitations.off"]
         self.assertEqual([(line["actor"], line["detail"]["by"]) for line in lines], [(None, "link")])
         for wrong in (first.unsubscribe[:-2] + "x/", "/api/calendar/unsubscribe/1." + "A" * 43 + "/", "/api/calendar/unsubscribe/x/"):
-            self.assertEqual(anyone("GET", wrong).status, 404)
-            self.assertEqual(anyone("POST", wrong).status, 404)
+            for method in ("GET", "POST"):
+                refused = anyone(method, wrong)
+                self.assertEqual((refused.status, refused.json["code"]), (404, "not_found"))
+                page = anyone(method, wrong, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+                self.assertEqual((page.status, page.headers["content-type"]), (404, "text/html; charset=utf-8"))
+                self.assertIn("This link is not valid", page.body)
 
         john = self.box.login("john")
         self.assertEqual(john("POST", "/api/calendar/email/connect/").json, {"invitations": "on"})
@@ -262,6 +269,42 @@ class EmailInvitations(unittest.TestCase):
         self.assertEqual((delivery["provider"], delivery["state"], delivery["last_error"]["code"]), ("email", "failed", "recipient_refused"))
         self.assertIn("550", delivery["last_error"]["message"])
         self.assertIn("no such mailbox", self.state("john")["last_sync_error"])
+
+    def test_assigned_away_and_back_again_is_one_entry_whose_number_only_grows(self):
+        assign = lambda version, person: self.box.settled(
+            self.box.send("appointment.assigned", version=version, staff=[{"id": person, "name": person.title()}]))
+        assign(2, "sarah")
+        first, = self.mails("sarah@example.com", 1)
+        assign(3, "omar")
+        theirs, = self.mails("omar@example.com", 1)
+        gone = self.mails("sarah@example.com", 2)[1]
+        assign(4, "sarah")
+        back = self.mails("sarah@example.com", 3)[2]
+        self.assertEqual([m.method for m in (first, gone, back)], ["REQUEST", "CANCEL", "REQUEST"])
+        self.assertEqual({m.uid for m in (first, gone, back)}, {first.uid})
+        self.assertNotEqual(theirs.uid, first.uid, "one UID is one person's")
+        self.assertLess(first.sequence, gone.sequence)
+        self.assertLess(gone.sequence, back.sequence)
+        self.assertEqual(self.mails("omar@example.com", 2)[1].method, "CANCEL")
+        self.assertEqual(len({m.message["Message-ID"] for m in (first, gone, back)}), 3)
+
+    def test_what_happens_while_the_server_hangs_is_one_message_when_it_is_back(self):
+        # It takes connections and says nothing: an attempt with the oldest words is under way all the time.
+        port = self.mail.port
+        self.mail.stop()
+        with socket.create_server(("127.0.0.1", port)) as deaf:
+            self.box.send("order.confirmed")
+            taken, _ = deaf.accept()
+            for version in range(2, 20):
+                self.box.send("appointment.updated", version=version, start=f"2031-12-01T08:{version:02}:00")
+            taken.close()
+        received = self.mail.received
+        self.mail = MailServer("tls", self.certificate, self.key, LOGIN, port=port).start()
+        self.mail.received = received
+        self.box.settled(self.box.send("appointment.updated", version=20, start="2031-12-01T08:20:00"))
+        self.rests()
+        only, = self.mails("john@example.com", 1)
+        self.assertEqual((only.method, only.event["DTSTART"].dt.minute), ("REQUEST", 20))
 
     def test_text_from_the_application_never_becomes_structure(self):
         evil = "Clean\r\nBcc: eve@example.com\r\n\r\nBEGIN:VALARM\nEND:VEVENT\r\n.\r\nMAIL FROM:<x@y.example>"

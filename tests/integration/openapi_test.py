@@ -472,6 +472,8 @@ class Document(InstallationTest):
         unsubscribe = "/api/calendar/unsubscribe/{secret}/"
         for method in ("get", "post"):
             self.call(404, self.anyone, method, unsubscribe, secret="1." + "A" * 43)
+            page = self.call(404, self.anyone, method, unsubscribe, headers={"Accept": "text/html,*/*;q=0.8"}, secret="1." + "A" * 43)
+            self.assertIn("<h1", page.body)
             self.seen[method, unsubscribe].add(200)  # a link comes in a message only: invitations_test.py
         for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json"):
             self.call(200, self.anyone, "get", path)

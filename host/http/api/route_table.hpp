@@ -11,7 +11,13 @@
 namespace calbridge::http {
 
 /// Who may call a route. What a caller may see beyond that is the resource's matter: somebody else's data is 404.
-enum class Access { open, app, person, admin };
+enum class Access {
+  open,
+  link, ///< whoever knows the secret in its path, from any site: no cookie counts, so none can be abused
+  app,
+  person,
+  admin,
+};
 
 /// One request on its way through its route.
 struct Exchange {

@@ -1,5 +1,6 @@
 #include "connections/audit_log.hpp"
 #include "connections/connections.hpp"
+#include "http/api/answer_form.hpp"
 #include "http/api/resources.hpp"
 #include "http/web/assets.hpp"
 #include "http/web/page_headers.hpp"
@@ -26,10 +27,15 @@ Response page(const Assets& assets, int status, const char* title, const std::st
   return answer;
 }
 
-Response unknownLink(const Assets& assets) {
-  return page(assets, 404, "This link is not valid",
-              "It may have been cut on its way. The newest message has one that works, and your settings do, too.",
-              false);
+/// A person sees a page; a program, such as a mail service that unsubscribes for one, gets the problem that it gets
+/// everywhere.
+Response unknownLink(const Assets& assets, const Request& request) {
+  constexpr const char* kTitle = "This link is not valid";
+  constexpr const char* kText =
+      "It may have been cut on its way. The newest message has one that works, and your settings do, too.";
+  auto answer = prefersPage(request) ? page(assets, 404, kTitle, kText, false)
+                                     : problem(404, "not_found", std::string(kTitle) + ". " + kText);
+  return answer.header("Vary", "Accept");
 }
 
 Response done(const Assets& assets) {
@@ -42,7 +48,7 @@ Response done(const Assets& assets) {
 Response getUnsubscribe(Services& services, const Assets& assets, Exchange& exchange) {
   const auto link = services.connections.invitations().find(exchange.parameter("secret"));
   if (!link)
-    return unknownLink(assets);
+    return unknownLink(assets, exchange.request);
   if (link->off)
     return done(assets);
   return page(assets, 200, "No more e-mail about your appointments?",
@@ -51,13 +57,14 @@ Response getUnsubscribe(Services& services, const Assets& assets, Exchange& exch
               true);
 }
 
-/// With one click (RFC 8058): no log-in, no cookie, no further question. The body does not matter.
+/// With one click (RFC 8058): no log-in, no cookie, no further question. The body does not matter, nor does the page
+/// that it is sent from.
 Response postUnsubscribe(Services& services, const Assets& assets, Exchange& exchange) {
   auto& invitations = services.connections.invitations();
   const auto link = invitations.find(exchange.parameter("secret"));
   const auto person = link ? services.store.person(link->personId) : std::nullopt;
   if (!person)
-    return unknownLink(assets);
+    return unknownLink(assets, exchange.request);
   if (!link->off) {
     // No cancellations: whoever wants no more messages must not get one for every appointment now.
     invitations.turnOff(*person, link->provider, connections::Entries::keep);
@@ -73,9 +80,9 @@ Response postUnsubscribe(Services& services, const Assets& assets, Exchange& exc
 void addUnsubscribe(RouteTable& table, Services& services) {
   auto assets = std::make_shared<const Assets>();
   const std::string pattern = "/api/calendar/unsubscribe/{secret}/";
-  table.add("GET", pattern, Access::open,
+  table.add("GET", pattern, Access::link,
             [&services, assets](Exchange& e) { return getUnsubscribe(services, *assets, e); });
-  table.add("POST", pattern, Access::open,
+  table.add("POST", pattern, Access::link,
             [&services, assets](Exchange& e) { return postUnsubscribe(services, *assets, e); });
 }
 

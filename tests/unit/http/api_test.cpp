@@ -1,3 +1,4 @@
+#include "http/api/answer_form.hpp"
 #include "http/api/api.hpp"
 #include "http/api/body.hpp"
 #include "http/api/error_response.hpp"
@@ -548,17 +549,20 @@ TEST_CASE("the API document is OpenAPI 3.1 as far as its parts can be held again
       bool success = false;
       const nlohmann::json& responses = operation.at("responses");
       const bool page = responses.contains("200") && responses["200"].contains("content") &&
-                        responses["200"]["content"].contains("text/html"); // for people, and so are its refusals
+                        responses["200"]["content"].contains("text/html");
       for (const auto& [status, response] : responses.items()) {
         INFO("status " << status);
         CHECK(status.size() == 3);
         success |= status[0] == '2' || status[0] == '3';
         CHECK(response.at("description").is_string());
         if (response.contains("content"))
+          CHECK((status[0] != '4' || response.at("content").contains("application/problem+json")));
+        if (response.contains("content"))
           for (const auto& [type, media] : response.at("content").items()) {
             CHECK(type.find('/') != std::string::npos);
             CHECK(media.contains("schema"));
-            CHECK((status[0] != '4' || type == (page ? "text/html" : "application/problem+json")));
+            // A page may stand beside the problem, for people, and never instead of it.
+            CHECK((status[0] != '4' || type == "application/problem+json" || (page && type == "text/html")));
           }
       }
       CHECK(success);
@@ -587,6 +591,24 @@ TEST_CASE("the API document is OpenAPI 3.1 as far as its parts can be held again
     INFO(name);
     CHECK((scheme.at("type") == "http" ? scheme.contains("scheme") : scheme.contains("in") && scheme.contains("name")));
   }
+}
+
+TEST_CASE("a page is for those who ask for one before they ask for JSON") {
+  const auto prefers = [](const std::string& accept) {
+    return prefersPage(requestOf("GET", "/x", "", {{"Accept", accept}}));
+  };
+  CHECK(prefers("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+  CHECK(prefers("TEXT/HTML"));
+  CHECK(prefers("application/json;q=0.5, text/html; level=1; q=0.6"));
+  CHECK_FALSE(prefersPage(requestOf("GET", "/x", "")));
+  CHECK_FALSE(prefers("*/*"));
+  CHECK_FALSE(prefers("text/*"));
+  CHECK_FALSE(prefers("application/json"));
+  CHECK_FALSE(prefers("application/problem+json, text/html;q=0.9"));
+  CHECK_FALSE(prefers("application/json, text/html"));
+  CHECK_FALSE(prefers("text/html;q=0"));
+  for (const char* odd : {"text/html;q=x", "text/html;q=-1", "text/html;q=2", "text/html;q=nan", ",;,=", "text/htmlx"})
+    CHECK_FALSE(prefers(odd));
 }
 
 } // namespace calbridge::http::test
