@@ -469,6 +469,11 @@ TEST_CASE("nothing but a good credential opens a route that is not open") {
                                  {{"Content-Type", "application/json"}, {"Authorization", "Bearer cbk_wrong"}});
     if (route.access == Access::open) {
       CHECK(nobody.status != 403);
+    } else if (route.access == Access::link) { // whoever knows the secret, from wherever
+      CHECK(nobody.status == 404);
+      const auto elsewhere = site.call(route.method, target, "", {{"Origin", "https://webmail.example"}});
+      CHECK(elsewhere.status == 404);
+      CHECK(headerOf(elsewhere, "Content-Type") == "application/problem+json");
     } else {
       CHECK(nobody.status == 401);
       CHECK(wrong.status == 401);
@@ -508,7 +513,7 @@ TEST_CASE("the API document names for every route the credential that the table 
         schemes.insert(scheme);
     if (route.access == Access::app)
       CHECK(schemes == std::set<std::string>{"appKey"});
-    else if (route.access == Access::open)
+    else if (route.access == Access::open || route.access == Access::link)
       CHECK(schemes.empty());
     else
       CHECK(schemes == std::set<std::string>{"jwt", "session"});
