@@ -61,13 +61,17 @@ class NoMail final : public Mailer {
 };
 
 /// How the configuration has the plugin run.
-void applyIsolation(plugins::InstalledPlugin& plugin, const Configuration& configuration) {
+void applyIsolation(plugins::InstalledPlugin& plugin, const Configuration& configuration,
+                    const plugins::PluginSearch& search) {
   plugin.isolated = configuration.plugins.isolated.value_or(plugin.isolated);
-  if (!plugin.manifest)
-    return;
-  for (const auto& provider : configuration.providers)
-    if (provider.plugin == plugin.manifest->id)
-      plugin.isolatedAs[provider.id] = provider.isolated.value_or(plugin.isolated);
+  for (const auto& provider : configuration.providers) {
+    try {
+      if (plugins::findPlugin(provider.plugin, search) == plugin.path)
+        plugin.isolatedAs[provider.id] = provider.isolated.value_or(plugin.isolated);
+    } catch (const Error&) { // a provider without a plugin: `check` says so
+      continue;
+    }
+  }
 }
 
 } // namespace
@@ -133,8 +137,9 @@ cli::PluginCheck HostProgram::checkPlugins(const Configuration& configuration, c
 
 cli::PluginReport HostProgram::listPlugins(const Configuration& configuration) {
   cli::PluginReport report{json::array(), "", true};
-  for (auto& plugin : plugins::listPlugins(pluginSearch(configuration))) {
-    applyIsolation(plugin, configuration);
+  const plugins::PluginSearch search = pluginSearch(configuration);
+  for (auto& plugin : plugins::listPlugins(search)) {
+    applyIsolation(plugin, configuration, search);
     report.document.push_back(plugins::toJson(plugin));
     report.text += plugins::listLine(plugin);
     if (!report.text.ends_with('\n'))
@@ -145,8 +150,9 @@ cli::PluginReport HostProgram::listPlugins(const Configuration& configuration) {
 }
 
 cli::PluginReport HostProgram::inspectPlugin(const Configuration& configuration, const std::string& nameOrPath) {
-  auto plugin = plugins::inspectPlugin(nameOrPath, pluginSearch(configuration));
-  applyIsolation(plugin, configuration);
+  const plugins::PluginSearch search = pluginSearch(configuration);
+  auto plugin = plugins::inspectPlugin(nameOrPath, search);
+  applyIsolation(plugin, configuration, search);
   return {plugins::toJson(plugin), plugins::describe(plugin), plugin.problems.empty()};
 }
 

@@ -30,6 +30,20 @@ const char* wayOf(bool isolated) {
   return isolated ? "isolated" : "in-process";
 }
 
+/// One word where all providers that use the plugin agree; else each with its own.
+std::string waysOf(const InstalledPlugin& plugin) {
+  const auto& as = plugin.isolatedAs;
+  const bool agreed = std::all_of(as.begin(), as.end(), [&](const auto& p) { return p.second == as.begin()->second; });
+  if (agreed) {
+    return wayOf(as.empty() ? plugin.isolated : as.begin()->second);
+  }
+  std::string out;
+  for (const auto& [provider, isolated] : as) {
+    out += (out.empty() ? "" : ", ") + (wayOf(isolated) + (" as " + provider));
+  }
+  return out;
+}
+
 template <typename Strings>
 std::string joined(const Strings& strings) {
   std::string out;
@@ -88,8 +102,7 @@ std::string listLine(const InstalledPlugin& plugin) {
   }
   const Manifest& manifest = *plugin.manifest;
   return manifest.id + "  " + manifest.version + "  " + manifest.name + "  [" + joined(manifest.capabilities) + "]" +
-         "  " + wayOf(plugin.isolated) +
-         (plugin.problems.empty() ? "" : "  cannot be used: " + joined(plugin.problems));
+         "  " + waysOf(plugin) + (plugin.problems.empty() ? "" : "  cannot be used: " + joined(plugin.problems));
 }
 
 std::string describe(const InstalledPlugin& plugin) {
@@ -104,7 +117,7 @@ std::string describe(const InstalledPlugin& plugin) {
   out += "  id                " + manifest.id + "\n  name              " + manifest.name + "\n  version           " +
          manifest.version + "\n";
   out += manifest.description.empty() ? "" : "  description       " + manifest.description + "\n";
-  out += std::string("  runs              ") + wayOf(plugin.isolated) + "\n";
+  out += "  runs              " + waysOf(plugin) + "\n";
   for (const auto& [provider, isolated] : plugin.isolatedAs) {
     out += "    as " + provider + ": " + wayOf(isolated) + "\n";
   }

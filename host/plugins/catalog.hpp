@@ -25,9 +25,10 @@ std::vector<InstalledPlugin> listPlugins(const PluginSearch& search);
 /// One, by name or path. A broken one is a value with problems; an absent one throws Error("plugin_not_found").
 InstalledPlugin inspectPlugin(const std::string& nameOrPath, const PluginSearch& search);
 
-/// {"path","usable","problems","operations","runs","gaps","manifest"}.
+/// {"path","usable","problems","operations","runs","runs_as","gaps","manifest"}: "runs" is how it runs unless "runs_as"
+/// says otherwise for a provider.
 nlohmann::json toJson(const InstalledPlugin& plugin);
-/// For people: several lines with a heading; `list` gives one line.
+/// For people: several lines with a heading; `list` gives one line. Both say how it does run, as which provider.
 std::string describe(const InstalledPlugin& plugin);
 std::string listLine(const InstalledPlugin& plugin);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t kHeader = 9;
 constexpr std::size_t kUsualBuffer = 64 * 1024;
+constexpr std::chrono::milliseconds kLongestRead{100};
 
 std::uint64_t little(const char* bytes, std::size_t count) {
   std::uint64_t value = 0;
@@ -104,13 +106,21 @@ bool FrameStream::take(Frame& frame, bool& garbage) {
 }
 
 FrameStream::Got FrameStream::read(Frame& frame) {
-  for (;;) {
+  std::optional<Time> since; // the first bytes that are no whole frame yet
+  for (bool more = false;; more = true) {
     bool garbage = false;
     if (take(frame, garbage)) {
       return Got::frame;
     }
     if (garbage) {
       return Got::garbage;
+    }
+    if (more) {
+      const Time now = std::chrono::steady_clock::now();
+      since = since.value_or(now);
+      if (now - *since >= kLongestRead) {
+        return Got::nothing;
+      }
     }
     const ssize_t got = ::recv(socket_, buffer_.data() + end_, buffer_.size() - end_, 0);
     if (got > 0) {

@@ -64,10 +64,11 @@ class FrameStream {
   using Time = std::chrono::steady_clock::time_point;
   enum class Got { frame, nothing, end, garbage };
 
-  /// `socket` is borrowed. Blocking; with SO_RCVTIMEO set, a read may get nothing.
+  /// `socket` is borrowed. Blocking; with SO_RCVTIMEO set, a read may get nothing by that time.
   explicit FrameStream(int socket);
 
-  /// Waits for one frame. One thread at a time.
+  /// Waits for one frame. Of one that comes in drops there is nothing yet after 100 ms; the next read goes on with it.
+  /// One thread at a time.
   Got read(Frame& frame);
   /// Writes a whole frame. False when the other side is gone, or has not read until `until`; then nothing more can be
   /// written. Thread-safe.

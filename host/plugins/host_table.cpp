@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace calbridge::plugins {
 namespace {
@@ -18,6 +19,9 @@ calbridge_bytes lend(std::string_view text) {
 
 void reply(calbridge_call* call, calbridge_status status, calbridge_bytes body) noexcept {
   if (call->reply) {
+    if (std::exchange(call->complained, true)) {
+      return; // one line in the log, however often it answers
+    }
     call->services.complain(Logger::Level::warning, "a plugin answered twice; the first answer counts");
   } else if (body.size > CALBRIDGE_JSON_MAX_BYTES) {
     call->reply = hostReply(Status::internal, "the plugin's answer is larger than 1 MiB");

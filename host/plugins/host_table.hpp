@@ -9,6 +9,7 @@
 struct calbridge_call {
   calbridge::plugins::ServicePort& services;
   std::optional<calbridge::plugins::Reply> reply;
+  bool complained = false; ///< about a further answer
 };
 
 namespace calbridge::plugins {

@@ -19,6 +19,9 @@ using std::chrono::milliseconds, std::chrono::steady_clock;
 
 constexpr std::size_t kSecretsRemembered = 256;
 constexpr std::size_t kLongestLine = 4096;
+/// Of what a plugin writes, as much is read at once; if there was more, the next only after a while. It waits then.
+constexpr int kReadsAtOnce = 16;
+constexpr milliseconds kPauseOfFlood{20};
 
 std::string inWords(milliseconds wait) {
   return wait < std::chrono::seconds(1) ? "in less than a second" : "in " + std::to_string(wait.count() / 1000) + " s";
@@ -218,7 +221,8 @@ std::string IsolatedInstance::live() {
       return stopping_;
     }();
     const std::string died = process.finish(orderly ? std::chrono::seconds(1) : milliseconds(50));
-    report(process);
+    while (report(process)) { // nobody writes any more
+    }
     session->settle(died);
     end = session->reason();
   } catch (const Error& error) {
@@ -257,17 +261,19 @@ void IsolatedInstance::create(RunnerProcess& process, RunnerSession& session) {
 
 /// Until the process or the host is at its end: passes on what it writes.
 void IsolatedInstance::watch(RunnerProcess& process, RunnerSession& session) {
-  std::array<pollfd, 3> watched = {pollfd{process.socket(), POLLRDHUP, 0}, pollfd{process.output(), POLLIN, 0},
+  std::array<pollfd, 3> watched = {pollfd{process.socket()->get(), POLLRDHUP, 0}, pollfd{process.output(), POLLIN, 0},
                                    pollfd{process.errors(), POLLIN, 0}};
+  bool flood = false;
   while (!session.closed()) {
-    if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
+    const auto size = flood ? 1 : watched.size();
+    if (::poll(watched.data(), size, flood ? static_cast<int>(kPauseOfFlood.count()) : -1) < 0 && errno != EINTR) {
       return;
     }
     if ((watched[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
       return;
     }
-    report(process);
-    for (pollfd& pipe : std::span(watched).subspan(1)) {
+    flood = report(process);
+    for (pollfd& pipe : std::span(watched).first(size).subspan(1)) {
       if ((pipe.revents & (POLLHUP | POLLERR)) != 0 && (pipe.revents & POLLIN) == 0) {
         pipe.fd = -1; // closed by the plugin
       }
@@ -275,8 +281,8 @@ void IsolatedInstance::watch(RunnerProcess& process, RunnerSession& session) {
   }
 }
 
-/// Everything that it has written by now goes to the log.
-void IsolatedInstance::report(RunnerProcess& process) {
+/// What it has written by now goes to the log. True when it writes faster than that.
+bool IsolatedInstance::report(RunnerProcess& process) {
   std::vector<std::string> known;
   {
     const std::lock_guard lock(mutex_);
@@ -295,15 +301,19 @@ void IsolatedInstance::report(RunnerProcess& process) {
     };
     std::array<char, 4096> buffer{};
     ssize_t got = 0;
-    while ((got = ::read(pipe, buffer.data(), buffer.size())) > 0) {
+    int reads = 0;
+    while (reads < kReadsAtOnce && (got = ::read(pipe, buffer.data(), buffer.size())) > 0) {
       lines.add({buffer.data(), static_cast<std::size_t>(got)}, steady_clock::now(), sink);
+      ++reads;
     }
     if (got == 0) {
       lines.finish(steady_clock::now(), sink);
     }
+    return reads == kReadsAtOnce;
   };
-  drain(process.output(), output_, Logger::Level::debug, "stdout");
-  drain(process.errors(), errors_, Logger::Level::warning, "stderr");
+  const bool output = drain(process.output(), output_, Logger::Level::debug, "stdout");
+  const bool errors = drain(process.errors(), errors_, Logger::Level::warning, "stderr");
+  return output || errors;
 }
 
 /// With the lock held: one more end that nobody wished. Decides when the process starts again.

@@ -48,7 +48,7 @@ class IsolatedInstance final : public PluginInstance {
   std::string live();
   void create(RunnerProcess& process, RunnerSession& session);
   void watch(RunnerProcess& process, RunnerSession& session);
-  void report(RunnerProcess& process);
+  bool report(RunnerProcess& process);
   void strike(const std::string& reason);
 
   const PluginDescription description_;

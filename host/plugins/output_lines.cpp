@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kBurst = 100;
 constexpr double kPerSecond = 20;
-constexpr std::size_t kLongestLine = 4096;
+constexpr std::size_t kLongestLine = 16384;
 
 } // namespace
 

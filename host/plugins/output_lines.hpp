@@ -10,7 +10,8 @@ namespace calbridge::plugins {
 class OutputLines {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  /// Gets a line without its end, at most 4 KiB of it; or, with `dropped` above 0, how many were left out before.
+  /// Gets a line without its end, at most 16 KiB of it (more than is shown, so that no secret is cut where it still
+  /// shows before it is looked for); or, with `dropped` above 0, how many were left out before.
   using Sink = std::function<void(std::string_view line, std::size_t dropped)>;
 
   /// Lines beyond 100 at once, or 20 a second, are counted and dropped.

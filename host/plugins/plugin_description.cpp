@@ -76,7 +76,7 @@ PluginDescription describePlugin(const std::filesystem::path& path, const Runner
     refuse(path, "give the absolute path of a plugin");
   }
   RunnerProcess process(runner.program, path);
-  FrameStream stream(process.socket());
+  FrameStream stream(process.socket()->get());
   return greet(process, stream, path, runner);
 }
 

@@ -89,6 +89,9 @@ class CallLoop {
     const FrameStream::Got got = stream_.read(frame);
     lock.lock();
     reading_ = false;
+    if (got == FrameStream::Got::nothing) {
+      return; // the rest of it comes
+    }
     if (got != FrameStream::Got::frame) {
       end();
     }

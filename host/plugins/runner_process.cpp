@@ -118,7 +118,7 @@ RunnerProcess::RunnerProcess(const std::filesystem::path& runner, const std::fil
   if (error != 0) {
     refuse(plugin, program + ": " + std::strerror(error));
   }
-  socket_ = std::move(socket.host);
+  socket_ = std::make_shared<const OwnedFd>(std::move(socket.host));
   output_ = std::move(output.host);
   errors_ = std::move(errors.host);
 }

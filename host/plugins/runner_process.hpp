@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <sys/types.h>
 
@@ -41,7 +42,9 @@ class RunnerProcess {
   RunnerProcess(const RunnerProcess&) = delete;
   RunnerProcess& operator=(const RunnerProcess&) = delete;
 
-  int socket() const { return socket_.get(); } ///< frames.hpp; reads give up after 100 ms
+  /// frames.hpp; reads give up after 100 ms. Shared: it stays open, and its number its own, until the last one who may
+  /// still write to it is done, although the process is gone.
+  const std::shared_ptr<const OwnedFd>& socket() const { return socket_; }
   int output() const { return output_.get(); } ///< its standard output; reads do not block
   int errors() const { return errors_.get(); } ///< its standard error
 
@@ -50,7 +53,7 @@ class RunnerProcess {
   const std::string& finish(std::chrono::milliseconds patience);
 
  private:
-  OwnedFd socket_;
+  std::shared_ptr<const OwnedFd> socket_;
   OwnedFd output_;
   OwnedFd errors_;
   pid_t id_ = -1;

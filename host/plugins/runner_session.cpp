@@ -12,12 +12,27 @@ using std::chrono::steady_clock;
 /// How long a thread waits before it looks again whether its call was cancelled; a read gives up after as long.
 constexpr std::chrono::milliseconds kSlice{100};
 
+/// A call has one question at a time, and few complaints: what a plugin's process sends beyond that while nobody reads
+/// is not kept.
+constexpr std::size_t kMostUnreadFrames = 1024;
+constexpr std::size_t kMostUnreadBytes = 2 * kLargestFrame;
+
 } // namespace
+
+bool RunnerSession::Patience::isOver() {
+  const auto now = steady_clock::now();
+  if (!told && cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
+    told = true;
+    until = std::min(until, now + grace);
+  }
+  return now >= until;
+}
 
 RunnerSession::Outcome RunnerSession::exchange(FrameKind kind, std::string_view payload, ServicePort& services,
                                                Time until, const std::atomic<bool>* cancelled,
                                                std::chrono::milliseconds grace) {
   Call call;
+  Patience patience{until, cancelled, grace};
   std::unique_lock lock(mutex_);
   if (closed_) {
     return {};
@@ -29,8 +44,8 @@ RunnerSession::Outcome RunnerSession::exchange(FrameKind kind, std::string_view 
   bool going = stream_.write(kind, id, payload, until);
   lock.lock();
   while (going) {
-    const auto frame = await(lock, call, until, cancelled, grace);
-    if (!frame) {
+    const auto frame = await(lock, call, patience);
+    if (!frame || (frame->kind != FrameKind::reply && patience.isOver())) { // whoever goes on asking has no more time
       outcome.end = closed_ ? End::lost : End::overtime;
       break;
     }
@@ -52,7 +67,7 @@ RunnerSession::Outcome RunnerSession::exchange(FrameKind kind, std::string_view 
       break;
     }
     default:
-      going = answer(*frame, services, until);
+      going = answer(*frame, services, patience.until);
     }
     lock.lock();
   }
@@ -84,29 +99,23 @@ bool RunnerSession::answer(const Frame& frame, ServicePort& services, Time until
   return stream_.write(FrameKind::answer, frame.call, payload.bytes(), until);
 }
 
-std::optional<Frame> RunnerSession::await(std::unique_lock<std::mutex>& lock, Call& call, Time until,
-                                          const std::atomic<bool>* cancelled, std::chrono::milliseconds grace) {
-  bool told = false;
+std::optional<Frame> RunnerSession::await(std::unique_lock<std::mutex>& lock, Call& call, Patience& patience) {
   for (;;) {
     if (!call.frames.empty()) {
       Frame frame = std::move(call.frames.front());
       call.frames.pop_front();
+      call.unread -= frame.payload.size();
       handOver();
       return frame;
     }
-    const auto now = steady_clock::now();
-    if (!told && cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
-      told = true;
-      until = std::min(until, now + grace);
-    }
-    if (closed_ || now >= until) {
+    if (closed_ || patience.isOver()) {
       return std::nullopt;
     }
     if (!reading_) {
       readOne(lock);
     } else {
       call.waiting = true;
-      call.wake.wait_until(lock, std::min(until, now + kSlice));
+      call.wake.wait_until(lock, std::min(patience.until, steady_clock::now() + kSlice));
       call.waiting = false;
     }
   }
@@ -130,8 +139,14 @@ void RunnerSession::readOne(std::unique_lock<std::mutex>& lock) {
   if (got == FrameStream::Got::garbage || (call == calls_.end() && (frame.call == 0 || frame.call > last_))) {
     closeLocked("it broke the rules of calbridge-plugin-runner");
   } else if (call != calls_.end()) { // else of a call that is over
-    call->second->frames.push_back(std::move(frame));
-    call->second->wake.notify_one();
+    Call& reader = *call->second;
+    if (reader.frames.size() >= kMostUnreadFrames || reader.unread + frame.payload.size() > kMostUnreadBytes) {
+      closeLocked("it broke the rules of calbridge-plugin-runner");
+      return;
+    }
+    reader.unread += frame.payload.size();
+    reader.frames.push_back(std::move(frame));
+    reader.wake.notify_one();
   }
 }
 
@@ -151,7 +166,7 @@ void RunnerSession::closeLocked(const std::string& reason) {
   }
   if (!closed_) {
     closed_ = true;
-    ::shutdown(socket_, SHUT_RDWR); // whoever reads, and whoever watches the process, notices
+    ::shutdown(socket_->get(), SHUT_RDWR); // whoever reads, and whoever watches the process, notices
   }
   for (const auto& [id, call] : calls_) {
     call->wake.notify_one();

@@ -1,6 +1,7 @@
 #pragma once
 #include "plugins/frames.hpp"
 #include "plugins/operation.hpp"
+#include "plugins/runner_process.hpp"
 #include "plugins/service_port.hpp"
 
 #include <atomic>
@@ -26,13 +27,13 @@ class RunnerSession {
     Reply reply; ///< when replied
   };
 
-  /// `socket` is borrowed and outlives every exchange.
-  explicit RunnerSession(int socket) : socket_(socket), stream_(socket) {}
+  /// Keeps `socket` open as long as it lives: an exchange may outlive the process.
+  explicit RunnerSession(std::shared_ptr<const OwnedFd> socket) : socket_(std::move(socket)), stream_(socket_->get()) {}
 
   FrameStream& stream() { return stream_; }
 
   /// Sends a create or a call and answers its questions from `services` until the reply comes. Overtime: there was none
-  /// by `until`, or within `grace` after `services` was told to cancel. Whoever gets that, or lost, closes the session.
+  /// by `until`, or within `grace` after `cancelled` was set. Whoever gets that, or lost, closes the session.
   Outcome exchange(FrameKind kind, std::string_view payload, ServicePort& services, Time until,
                    const std::atomic<bool>* cancelled, std::chrono::milliseconds grace);
 
@@ -48,17 +49,25 @@ class RunnerSession {
   struct Call {
     std::condition_variable wake;
     std::deque<Frame> frames;
+    std::size_t unread = 0; ///< bytes of them
     bool waiting = false;
   };
+  /// How long a call may take.
+  struct Patience {
+    Time until;
+    const std::atomic<bool>* cancelled;
+    std::chrono::milliseconds grace;
+    bool told = false;
+    bool isOver();
+  };
 
-  std::optional<Frame> await(std::unique_lock<std::mutex>& lock, Call& call, Time until,
-                             const std::atomic<bool>* cancelled, std::chrono::milliseconds grace);
+  std::optional<Frame> await(std::unique_lock<std::mutex>& lock, Call& call, Patience& patience);
   void readOne(std::unique_lock<std::mutex>& lock);
   void handOver();
   void closeLocked(const std::string& reason);
   bool answer(const Frame& frame, ServicePort& services, Time until);
 
-  const int socket_;
+  const std::shared_ptr<const OwnedFd> socket_;
   FrameStream stream_;
   mutable std::mutex mutex_;
   std::condition_variable settled_;

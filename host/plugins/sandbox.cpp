@@ -27,6 +27,8 @@ constexpr bool kSanitized = true; // its shadow of all addresses counts as memor
 constexpr bool kSanitized = false;
 #endif
 
+constexpr rlim_t kMainStack = rlim_t{8} << 20;
+
 constexpr const char* kTimeZones = "/usr/share/zoneinfo";
 
 void limit(__rlimit_resource_t resource, rlim_t most) {
@@ -111,6 +113,7 @@ void settleIn() {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, 64);
   limit(RLIMIT_MEMLOCK, 0);
+  limit(RLIMIT_STACK, kMainStack);
   if (!kSanitized) {
     limit(RLIMIT_DATA, kMostMemory);
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
+#include <initializer_list>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -114,6 +115,14 @@ constexpr long kLoading[] = {
 constexpr std::uint32_t kAllow = SECCOMP_RET_ALLOW;
 constexpr std::uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
 
+/// A thread of this process, and nothing else that clone() makes: no process, no namespace, no traced one.
+constexpr std::uint32_t kCloneFlags = CLONE_THREAD | CLONE_PARENT | CLONE_PTRACE | CLONE_VFORK | CLONE_NEWNS |
+                                      CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                      CLONE_NEWNET;
+
+/// Shared memory and memory that grows by itself do not count for RLIMIT_DATA.
+constexpr std::uint32_t kUncountedMemory = MAP_SHARED | MAP_GROWSDOWN;
+
 /// Opening for anything but reading. O_TMPFILE is one of them, with bits of others.
 constexpr std::uint32_t kOtherThanReading = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
 
@@ -131,15 +140,24 @@ class Filter {
     put(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1);
     end(verdict);
   }
-  /// Allowed where the argument's bits of `mask` are `value`. Arguments are ints here: their upper halves are ignored
-  /// by the kernel, and so they are here.
-  void callWhere(long number, unsigned argument, std::uint32_t mask, std::uint32_t value) {
-    put(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 5);
-    load(offsetof(seccomp_data, args) + argument * 8);
-    put(BPF_ALU | BPF_AND | BPF_K, mask);
-    put(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+  /// What the bits of `mask` in an argument must be. Arguments are ints here: their upper halves are ignored by the
+  /// kernel, and so they are here.
+  struct Bits {
+    unsigned argument;
+    std::uint32_t mask;
+    std::uint32_t value = 0;
+  };
+  /// Allowed where all of `conditions` hold.
+  void callWhere(long number, std::initializer_list<Bits> conditions) {
+    const auto behind = static_cast<std::uint8_t>(conditions.size() * 4 + 1);
+    put(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, behind);
+    for (const Bits& bits : conditions) {
+      load(offsetof(seccomp_data, args) + bits.argument * 8);
+      put(BPF_ALU | BPF_AND | BPF_K, bits.mask);
+      put(BPF_JMP | BPF_JEQ | BPF_K, bits.value, 1, 0);
+      end(kRefuse);
+    }
     end(kAllow);
-    end(kRefuse);
   }
   /// Allowed where the argument, a pointer, is null.
   void callWithNull(long number, unsigned argument) {
@@ -184,24 +202,24 @@ bool installFilter(Stage stage) {
     for (const long number : kLoading) {
       filter.call(number, kAllow);
     }
-    filter.call(SYS_mmap, kAllow);
+    filter.callWhere(SYS_mmap, {{3, kUncountedMemory}});
     filter.call(SYS_mprotect, kAllow);
   } else { // nothing becomes code after loading
-    filter.callWhere(SYS_mmap, 2, PROT_EXEC, 0);
-    filter.callWhere(SYS_mprotect, 2, PROT_EXEC, 0);
+    filter.callWhere(SYS_mmap, {{2, PROT_EXEC}, {3, kUncountedMemory}});
+    filter.callWhere(SYS_mprotect, {{2, PROT_EXEC}});
   }
   if (stage != Stage::callsWithoutFiles) {
-    filter.callWhere(SYS_openat, 2, kOtherThanReading, O_RDONLY);
+    filter.callWhere(SYS_openat, {{2, kOtherThanReading, O_RDONLY}});
 #if defined(__x86_64__)
-    filter.callWhere(SYS_open, 1, kOtherThanReading, O_RDONLY);
+    filter.callWhere(SYS_open, {{1, kOtherThanReading, O_RDONLY}});
 #endif
   }
-  filter.callWhere(SYS_clone, 0, CLONE_THREAD, CLONE_THREAD); // threads, no processes
+  filter.callWhere(SYS_clone, {{0, kCloneFlags, CLONE_THREAD}});
   filter.call(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS); // its flags are out of sight: the C library uses clone then
-  filter.callWhere(SYS_prctl, 0, ~0U, PR_SET_NAME);
-  filter.callWhere(SYS_tgkill, 0, ~0U, static_cast<std::uint32_t>(::getpid())); // abort()
-  filter.callWhere(SYS_fcntl, 1, ~3U, 0);                                       // F_DUPFD, F_GETFD, F_SETFD, F_GETFL
-  filter.callWithNull(SYS_prlimit64, 2);                                        // to look, not to set
+  filter.callWhere(SYS_prctl, {{0, ~0U, PR_SET_NAME}});
+  filter.callWhere(SYS_tgkill, {{0, ~0U, static_cast<std::uint32_t>(::getpid())}}); // abort()
+  filter.callWhere(SYS_fcntl, {{1, ~3U}}); // F_DUPFD, F_GETFD, F_SETFD, F_GETFL
+  filter.callWithNull(SYS_prlimit64, 2);   // to look, not to set
   return filter.install();
 }
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -146,30 +147,37 @@ class Isolation(InstallationTest):
         eventually(lambda: self.states(event).get("erratic") == "delivered", "its entry arrives")
         self.assertIn("did not answer push in time", self.box.host.log())
 
-    def test_other_providers_are_no_slower_beside_a_plugin_that_crashes(self):
+    def test_the_p99_of_other_providers_at_most_doubles_beside_a_plugin_that_crashes(self):
         self.connect("john")
+        self.version = 1
+        self.box.settled(self.box.send("order.confirmed"))
 
-        def p99():
-            """Of the time from an event to its entry at Google, by the receipts' answers."""
-            times = []
-            for i in range(60):
+        def measure(times):
+            """From an event to its entry at Google, by the receipts' answers."""
+            for _ in range(25):
                 start = time.monotonic()
                 event = self.box.send("appointment.rescheduled", id="A-1001", version=self.next_version(),
                                       service={"name": f"Clean {self.version}"})
                 eventually(lambda: self.states(event).get("google") == "delivered", "google delivers")
                 times.append(time.monotonic() - start)
-            return sorted(times)[-1]
 
-        self.version = 1
-        self.box.settled(self.box.send("order.confirmed"))
-        for attempt in range(4):  # a busy machine spoils some
-            self.mood.now = "well"
-            alone = p99()
-            self.mood.now = "exit"
-            beside = p99()
-            if beside <= 2 * alone:
-                return
-        self.fail(f"{beside:.3f} s beside a crashing plugin, {alone:.3f} s without")
+        def p99(times):
+            return sorted(times)[len(times) * 99 // 100]
+
+        seen = []
+        for attempt in range(3):  # what else the machine does spoils some
+            alone, beside = [], []
+            for _ in range(8):  # in turns, so that it spoils both alike
+                self.mood.now = "well"
+                measure(alone)
+                self.mood.now = "exit"
+                measure(beside)
+            seen.append(f"{p99(beside) * 1000:.1f} ms beside a crashing plugin, {p99(alone) * 1000:.1f} ms without")
+            if p99(beside) <= 2 * p99(alone):
+                break
+        else:
+            self.fail("; ".join(seen))
+        self.assertGreaterEqual(self.metric('calbridge_plugin_restarts_total{provider="erratic"}'), 8, "it did crash")
 
     def next_version(self):
         self.version += 1
@@ -189,6 +197,13 @@ class Isolation(InstallationTest):
         self.box.host.stop()
         eventually(lambda: not os.path.exists(f"/proc/{runners[0]}"), "it ended with the host")
 
+    def test_a_program_that_is_started_without_standard_descriptors_runs_plugins_all_the_same(self):
+        host = self.box.host
+        for closed in ("<&-", ">&-", "<&- >&- 2>&-"):
+            done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", host.program, *host.options, "plugins", "inspect", "google"],
+                                  cwd=host.folder, env=host.environment, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, (closed, done.stderr))
+
     def test_the_commands_say_how_each_plugin_runs(self):
         done = self.box.host.run("check")
         self.assertRegex(done.stdout, r"\(google in-process, outlook in-process, .*, erratic isolated\)")
@@ -196,8 +211,13 @@ class Isolation(InstallationTest):
                   if p["manifest"]}
         self.assertEqual((listed["google"]["runs"], listed["erratic"]["runs"]), ("in-process", "isolated"))
         self.assertEqual(listed["erratic"]["runs_as"], {"erratic": "isolated"})
-        other = self.box.host.run("--set", "plugins.isolation.google=isolated", "plugins", "inspect", "google").stdout
-        self.assertRegex(other, r"as google: isolated")
+        changed = ["--set", "plugins.isolation.google=isolated", "--set", "plugins.isolation.erratic=in-process"]
+        one = self.box.host.run(*changed, "plugins", "inspect", "google").stdout
+        self.assertRegex(one, r"runs +isolated\n +as google: isolated\n")
+        lines = {line.split()[0]: line for line in self.box.host.run(*changed, "plugins", "list", check=False).stdout.splitlines()}
+        self.assertTrue(lines["google"].endswith("  isolated"), lines["google"])
+        self.assertTrue(lines["outlook"].endswith("  in-process"), lines["outlook"])
+        self.assertTrue(lines["erratic"].endswith("  in-process"), lines["erratic"])
         wrong = self.box.host.run("--set", "plugins.isolation.goggle=isolated", "check", check=False)
         self.assertEqual(wrong.returncode, 1)
         self.assertIn('there is no provider "goggle"', wrong.stdout)

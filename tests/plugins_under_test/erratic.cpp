@@ -79,6 +79,26 @@ bool endanger(const std::string& behaviour) {
     for (;;) {
       ::pause();
     }
+  } else if (behaviour == "drip a frame") {
+    for (const char byte : std::string("\xff\xff\x0f\0\x05\x01\0\0\0", 9) + std::string(1 << 20, '.')) {
+      [[maybe_unused]] const ssize_t written = ::write(3, &byte, 1); // a reply that takes hours
+      ::usleep(20'000);
+    }
+  } else if (behaviour == "write half a frame") {
+    [[maybe_unused]] const ssize_t written = ::write(3, "\xff\xff\x0f\0\x05", 5);
+    for (;;) {
+      ::pause();
+    }
+  } else if (behaviour == "announce 2 GiB") {
+    [[maybe_unused]] const ssize_t written = ::write(3, "\0\0\0\x80\x05\x02\0\0\0", 9);
+    for (;;) {
+      ::pause();
+    }
+  } else if (behaviour == "flood the output") {
+    const std::string lines(1 << 16, '\n');
+    for (;;) {
+      [[maybe_unused]] const ssize_t written = ::write(1, lines.data(), lines.size());
+    }
   } else if (behaviour == "close the socket") {
     ::close(3);
     for (;;) {
@@ -115,6 +135,16 @@ void misbehave(void* instance, const calbridge_host_v1_t* host, calbridge_call* 
     identify(host, call, whatIsPossible());
   } else if (behaviour == "ask too much") {
     identify(host, call, ask(self, host, call, std::size_t{17} << 20).substr(5));
+  } else if (behaviour == "ask for ever") {
+    const auto* clock =
+        static_cast<const calbridge_clock_service_v1_t*>(host->get_service(host, CALBRIDGE_CLOCK_SERVICE));
+    for (;;) {
+      clock->now_ms(call);
+    }
+  } else if (behaviour == "a thousand times") {
+    for (int i = 0; i < 1000; ++i) {
+      say(host, call, CALBRIDGE_OK, fine);
+    }
   } else if (behaviour == "chatter") {
     chatter(nlohmann::json::parse(request.data, request.data + request.size).value("access_token", "none"));
     identify(host, call, "chattered");

@@ -1,6 +1,7 @@
 #include "forbidden.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -63,6 +65,34 @@ bool makesCode() {
   return page != MAP_FAILED && ::mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
 }
 
+/// Memory that RLIMIT_DATA does not count.
+bool maps(int flags) {
+  return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0) != MAP_FAILED;
+}
+
+/// Is anything open but the standard descriptors and the socket to the host?
+bool hasOtherDescriptors() {
+  for (int fd = 4; fd < 4096; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool readsTheHostsMemory() {
+  long word = 0;
+  iovec here{&word, sizeof word};
+  iovec there{&word, sizeof word};
+  return ::process_vm_readv(::getppid(), &here, 1, &there, 1, 0) >= 0 || errno != EPERM;
+}
+
+/// A system call that is not on the list at all: EPERM, whatever its arguments.
+bool isKnown(long number) {
+  errno = 0;
+  return ::syscall(number, 0, 0, 0, 0, 0, 0) >= 0 || errno != EPERM;
+}
+
 bool runsThreads() {
   int ran = 0;
   std::thread([&ran] { ran = 1; }).join();
@@ -100,7 +130,24 @@ std::string whatIsPossible() {
       {"make-code", makesCode()},
       {"leave-its-namespace", ::unshare(CLONE_NEWUSER) == 0},
       {"change-its-user", ::setuid(12345) == 0},
-      {"see-an-environment", ::getenv("PATH") != nullptr || ::getenv("HOME") != nullptr},
+      {"make-a-thread-of-another-namespace",
+       ::syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_NEWNET, nullptr, nullptr, nullptr, 0) >=
+               0 ||
+           errno != EPERM},
+      {"share-memory", maps(MAP_SHARED)},
+      {"map-memory-that-grows", maps(MAP_PRIVATE | MAP_GROWSDOWN)},
+      {"read-the-host's-memory", readsTheHostsMemory()},
+      {"use-io_uring", isKnown(SYS_io_uring_setup)},
+      {"take-descriptors-of-others", isKnown(SYS_pidfd_open) || isKnown(SYS_pidfd_getfd)},
+      {"load-into-the-kernel", isKnown(SYS_bpf) || isKnown(SYS_init_module)},
+      {"handle-page-faults", isKnown(SYS_userfaultfd)},
+      {"use-keyrings", isKnown(SYS_keyctl) || isKnown(SYS_add_key)},
+      {"mount", isKnown(SYS_mount) || isKnown(SYS_chroot)},
+      {"open-by-handle", isKnown(SYS_open_by_handle_at)},
+      {"control-devices", isKnown(SYS_ioctl)},
+      {"filter-its-own-calls", isKnown(SYS_seccomp)},
+      {"have-other-descriptors", hasOtherDescriptors()},
+      {"see-an-environment", environ != nullptr && environ[0] != nullptr},
       // From here on, what it may:
       {"read-a-time-zone", opens("/usr/share/zoneinfo/UTC", O_RDONLY)},
       {"run-threads", runsThreads()},

@@ -75,23 +75,41 @@ class ReadTransaction {
 
 } // namespace
 
-/// Merges the connections' due rows into one sequence, the oldest first. Costs what it finds: a connection's rows are
-/// read when it is its turn and it has room, and not before.
-std::vector<SqliteStore::Candidate> SqliteStore::chooseDue(Session& session, TimeMs now, std::size_t limit,
-                                                           TimeMs leaseMs, const Room& room,
-                                                           std::optional<TimeMs>& nextDue) {
-  const auto expect = [&](TimeMs at) { nextDue = std::min(nextDue.value_or(at), at); };
-  leases_.expire(now, [&](const DeliveryKey& key) {
+/// The row is nobody's any more. Where it cannot be read now, it is taken to be due: whoever looks next finds out.
+void SqliteStore::expectAgain(Session& session, const DeliveryKey& key) {
+  std::optional<TimeMs> dueAt = 0;
+  try {
     const auto row = deliveryRow(session, key);
-    if (row && row->dueAt)
-      schedule_.lower(key.connectionId, *row->dueAt);
-  });
+    dueAt = row ? row->dueAt : std::nullopt;
+  } catch (const Failure&) { // the claim under way meets it again, and reports it
+  }
+  if (dueAt)
+    schedule_.lower(key.connectionId, *dueAt);
+}
+
+/// Ends the leases that were given back since the last claim: needs no database, so that none is ever lost.
+void SqliteStore::takeBack(Session& session) {
+  std::vector<GivenBack> givenBack;
+  {
+    const std::lock_guard lock(givenBackMutex_);
+    givenBack.swap(givenBack_);
+  }
+  for (const auto& [key, fence] : givenBack)
+    if (leases_.release(key, fence))
+      expectAgain(session, key);
+}
+
+/// Merges the connections' due rows into one sequence, the oldest first. Costs what it finds: a connection's rows are
+/// read when it is its turn and it has room, and not before. What is in `chosen` is leased, also when it throws.
+void SqliteStore::chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room,
+                            Claim& claim, std::vector<Candidate>& chosen) {
+  const auto expect = [&](TimeMs at) { claim.nextDue = std::min(claim.nextDue.value_or(at), at); };
+  leases_.expire(now, [&](const DeliveryKey& key) { expectAgain(session, key); });
 
   struct Opened {
     DueRows rows;
     bool roomTaken = false; ///< for its next row
   };
-  std::vector<Candidate> chosen;
   std::unordered_map<std::int64_t, Opened> open; // by connection
   using Head = std::pair<TimeMs, std::int64_t>;
   std::priority_queue<Head, std::vector<Head>, std::greater<>> heads; // of connections not opened yet: at the earliest
@@ -150,26 +168,22 @@ std::vector<SqliteStore::Candidate> SqliteStore::chooseDue(Session& session, Tim
     schedule_.set(connectionId, std::nullopt);
   if (!heads.empty())
     expect(std::max(heads.top().first, now));
-  return chosen;
 }
 
 Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room) {
   Claim claim;
   std::vector<Candidate> chosen;
-  writer_->inspect([&](Session& s) {
+  const auto choose = [&](Session& s) {
     const ReadTransaction together(s); // else every statement would take the file's locks for itself
-    chosen = chooseDue(s, now, limit, leaseMs, room, claim.nextDue);
+    takeBack(s);
+    chooseDue(s, now, limit, leaseMs, room, claim, chosen);
     const auto expect = [&](TimeMs at) { claim.nextDue = std::min(claim.nextDue.value_or(at), at); };
     const auto later = schedule_.inOrder().upper_bound({now, std::numeric_limits<std::int64_t>::max()});
     if (later != schedule_.inOrder().end())
       expect(later->first);
     if (const auto expiry = leases_.nextExpiry())
       expect(std::max(*expiry, now));
-  });
-  if (chosen.empty())
-    return claim;
-
-  // The rest is read here, on the caller's thread: what is leased does not go away, and may only have become newer.
+  };
   std::vector<DeliveryTask> gone;
   const auto readTasks = [&](Session& s) {
     for (auto& candidate : chosen) {
@@ -201,7 +215,10 @@ Store::Claim SqliteStore::claimDeliveries(TimeMs now, std::size_t limit, TimeMs 
     }
   };
   try {
-    readers_.read(readTasks);
+    writer_->inspect(choose);
+    // The rest is read on the caller's thread: what is leased does not go away, and may only have become newer.
+    if (!chosen.empty())
+      readers_.read(readTasks);
   } catch (...) { // nobody hears of these leases: the rows would wait until they run out
     gone.clear();
     for (const auto& candidate : chosen) {

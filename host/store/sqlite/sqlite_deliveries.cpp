@@ -206,17 +206,14 @@ void SqliteStore::recordOutcome(Session& session, const DeliveryOutcome& outcome
 }
 
 void SqliteStore::releaseClaims(std::span<const DeliveryTask> tasks) {
-  writer_->inspect([&](Session& s) {
-    for (const auto& task : tasks) {
-      const DeliveryKey key{task.placementId, task.connectionId};
-      if (!leases_.release(key, task.fence))
-        continue;
-      const auto row = deliveryRow(s, key);
-      if (row)
-        noteDue(key.connectionId, row->dueAt);
-    }
-    afterCommit();
-  });
+  {
+    const std::lock_guard lock(givenBackMutex_);
+    for (const auto& task : tasks)
+      givenBack_.push_back({{task.placementId, task.connectionId}, task.fence});
+  }
+  const std::lock_guard lock(signalsMutex_);
+  if (signals_.deliveriesDue && !tasks.empty())
+    signals_.deliveriesDue();
 }
 
 void SqliteStore::clockWentBack(TimeMs now, TimeMs step) {

@@ -137,8 +137,10 @@ class SqliteStore final : public Store {
   void forgetGist(std::int64_t connectionId) { gists_.erase(connectionId); }
   bool storeDelivered(Session& session, const DeliveryOutcome& outcome);
   void recordOutcome(Session& session, const DeliveryOutcome& outcome, Summary& summary);
-  std::vector<Candidate> chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room,
-                                   std::optional<TimeMs>& nextDue);
+  void takeBack(Session& session);
+  void expectAgain(Session& session, const DeliveryKey& key);
+  void chooseDue(Session& session, TimeMs now, std::size_t limit, TimeMs leaseMs, const Room& room, Claim& claim,
+                 std::vector<Candidate>& chosen);
   void afterCommit();
   void afterRollback();
 
@@ -158,7 +160,14 @@ class SqliteStore final : public Store {
   std::atomic<std::int64_t> directoryVersion_{1};
   std::mutex signalsMutex_;
   Signals signals_;
-  std::unique_ptr<Writer> writer_; ///< last: stops before anything that its thread uses is gone
+
+  struct GivenBack {
+    DeliveryKey key;
+    std::int64_t fence = 0;
+  };
+  std::mutex givenBackMutex_;
+  std::vector<GivenBack> givenBack_; ///< leases that the next claim ends before it looks
+  std::unique_ptr<Writer> writer_;   ///< last: stops before anything that its thread uses is gone
 };
 
 } // namespace calbridge::store::sqlite

@@ -105,11 +105,11 @@ TEST_CASE("lines are cut and counted, and a pause makes room for more") {
   }
   CHECK(seen.size() == 100);
   lines.add("af", start + 1s, sink);
-  lines.add("ter\n" + std::string(10000, 'l') + "\nrest", start + 1s, sink);
+  lines.add("ter\n" + std::string(20000, 'l') + "\nrest", start + 1s, sink);
   REQUIRE(seen.size() == 103);
   CHECK(seen[100] == "dropped 30");
   CHECK(seen[101] == "after");
-  CHECK(seen[102] == std::string(4096, 'l'));
+  CHECK(seen[102] == std::string(16384, 'l'));
   lines.finish(start + 1s, sink);
   CHECK(seen.back() == "rest");
 }

@@ -12,6 +12,7 @@ using calbridge::test::PluginFixture;
 using calbridge::test::testSearch;
 using calbridge::testing::TemporaryFolder;
 using Catch::Contains;
+using Catch::EndsWith;
 namespace fs = std::filesystem;
 
 namespace {
@@ -128,9 +129,10 @@ TEST_CASE("settings that break the plugin's schema are reported by pointer, all 
 }
 
 TEST_CASE("the catalog lists usable and broken plugins and explains one") {
-  const auto all = plugins::listPlugins(testSearch());
-  CHECK(all.size() == 21);
-  const auto careful = plugins::inspectPlugin("careful", testSearch());
+  auto search = testSearch();
+  search.runner.loading = std::chrono::seconds(1); // one of them would never end
+  CHECK(plugins::listPlugins(search).size() == 21);
+  auto careful = plugins::inspectPlugin("careful", testSearch());
   CHECK(careful.problems.empty());
   CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed",
                                                        "authenticate", "list_calendars", "free_busy", "changes"});
@@ -139,6 +141,12 @@ TEST_CASE("the catalog lists usable and broken plugins and explains one") {
                  Contains("user, password (secret), server (names a server to talk to), kind"));
   CHECK_THAT(plugins::listLine(careful), Contains("careful  1.2.3") && Contains("isolated"));
   CHECK(plugins::toJson(careful)["manifest"]["mailbox_concurrency"] == 3);
+  careful.isolatedAs = {{"first", false}, {"second", false}};
+  CHECK_THAT(plugins::listLine(careful), EndsWith("  in-process"));
+  CHECK_THAT(plugins::describe(careful), Contains("runs              in-process\n    as first: in-process\n"));
+  careful.isolatedAs["second"] = true;
+  CHECK_THAT(plugins::listLine(careful), EndsWith("  in-process as first, isolated as second"));
+  CHECK(plugins::toJson(careful)["runs_as"] == nlohmann::json{{"first", "in-process"}, {"second", "isolated"}});
   const auto broken = plugins::inspectPlugin(testPlugin("wrong_magic").string(), testSearch());
   CHECK_FALSE(plugins::toJson(broken)["usable"].get<bool>());
   CHECK_THAT(plugins::listLine(broken), Contains("cannot be used"));
