@@ -4,9 +4,8 @@ import harness
 from fault import Fault
 from lost_answers import APIS
 
-# What is claimed of a mailbox is given back when a 429 arrives. Requests that were begun before cannot know of it; on a busy machine
-# the threads that carry them out get their turn that much later.
-ON_ITS_WAY = 0.25 * harness.DEADLINE / 60
+# What is claimed of a mailbox is given back when a 429 arrives; requests that were begun before cannot know of it.
+ON_ITS_WAY = 0.05 * harness.DEADLINE / 60
 
 
 class Throttling(Fault):
