@@ -92,7 +92,8 @@ Found findPerson(DavClient& client) {
   const std::string origin = originOf(server);
   std::vector<std::string> places = {origin + "/.well-known/caldav", origin + "/"};
   if (targetOf(server) != "/") {
-    places.insert(places.begin(), server);
+    // Services in a folder of their own redirect from within it, where they cannot from the root.
+    places.insert(places.begin(), {server, asCollection(server) + ".well-known/caldav"});
   }
   for (const std::string& place : places) {
     if (auto found = ask(client, place)) {

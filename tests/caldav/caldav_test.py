@@ -261,7 +261,8 @@ class BehindAGate(unittest.TestCase):
         self.assertEqual(self.refusal(client, "http://192.0.2.7/dav/")[1], "address_refused")
         self.assertEqual(self.refusal(client, "ftp://127.0.0.1")[:3], (422, "invalid_server", "/credentials/server"))
         self.assertEqual(self.refusal(client, "")[:3], (400, "invalid_field", "/credentials/server"))
-        for typed, pointer in (({"server": "x", "username": "u"}, "/credentials/password"), ({"colour": "red"}, "/credentials/colour")):
+        for typed, pointer in (({"server": "x", "username": "u"}, "/credentials/password"), ({"colour": "red"}, "/credentials/colour"),
+                               ({"a/b~c": "red"}, "/credentials/a~1b~0c")):
             answer = client("POST", "/api/calendar/caldav/connect/", {"credentials": typed})
             self.assertEqual((answer.status, answer.json["pointer"]), (400, pointer))
         self.assertFalse(self.box.status(client, "caldav")["connected"])

@@ -229,6 +229,9 @@ class BehindAGate(unittest.TestCase):
         inner = self.gate(scheme="basic")
         outer = self.gate(scheme="basic", redirect={"/.well-known/caldav": inner.url + "/"})
         self.assertEqual(self.typed(outer.url)[0], "ok")
+        folder = self.gate(scheme="basic", redirect={"/cloud/.well-known/caldav": inner.url + "/"})
+        self.assertEqual(self.typed(folder.url + "/cloud")[0], "ok")
+        self.assertNotIn("/.well-known/caldav", [path for _, path, _ in folder.seen])
         before = len(inner.seen)
         away = self.gate(scheme="basic", redirect={"/.well-known/caldav": inner.url.replace("127.0.0.1", "localhost") + "/"})
         self.assertEqual(self.refusal(away.url), ("permanent", "foreign_redirect"))
@@ -248,7 +251,7 @@ class BehindAGate(unittest.TestCase):
         self.addCleanup(plain.shutdown)
         status, answer = self.typed(f"http://127.0.0.1:{plain.server_port}/some/path")
         self.assertEqual((status, answer["code"]), ("not_found", "not_caldav"))
-        for asked in ("/some/path: 501", "/.well-known/caldav: 501", "/: 501"):
+        for asked in ("/some/path: 501", "/some/path/.well-known/caldav: 501", "/.well-known/caldav: 501", "/: 501"):
             self.assertIn(asked, answer["message"])
 
     def test_a_name_without_a_scheme_means_https(self):

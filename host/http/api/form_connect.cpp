@@ -23,7 +23,8 @@ json valuesIn(const json& body, const std::vector<FormField>& form) {
     throw Error("invalid_field", "`credentials` must be an object with what the form asks for", {}, "/credentials");
   for (const auto& [name, value] : found->items())
     if (std::none_of(form.begin(), form.end(), [&key = name](const FormField& field) { return field.name == key; }))
-      throw Error("invalid_field", "the form has no such field", {}, "/credentials/" + name);
+      throw Error("invalid_field", "the form has no such field", {},
+                  (json::json_pointer("/credentials") / name).to_string());
   json values = json::object();
   for (const FormField& field : form) {
     const std::string pointer = "/credentials/" + field.name;
