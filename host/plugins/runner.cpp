@@ -5,6 +5,7 @@
 #include "plugins/run_operation.hpp"
 #include "plugins/sandbox.hpp"
 
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>

@@ -6,6 +6,7 @@
 #include "url.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace calbridge::caldav {
 namespace {
@@ -54,10 +55,30 @@ bool carriesUid(std::string_view text, const std::string& uid) {
   return unfolded.find("\nUID:" + uid + "\n") != std::string::npos;
 }
 
-/// The server says that the calendar holds that UID under another name (RFC 4791 section 5.3.2.1).
+/// The server says that the UID is there already under another name: in this calendar (RFC 4791 section 5.3.2.1), or in
+/// another one of this account (RFC 6638 section 3.2.4.1, which some servers extend to all entries).
+constexpr std::array<const char*, 2> kUidTaken = {"no-uid-conflict", "unique-scheduling-object-resource"};
+
 bool isUidConflict(const sdk::HttpResponse& response) {
   return (response.status == 403 || response.status == 409 || response.status == 412) &&
-         response.body.find("no-uid-conflict") != std::string::npos;
+         std::any_of(kUidTaken.begin(), kUidTaken.end(),
+                     [&](const char* name) { return response.body.find(name) != std::string::npos; });
+}
+
+/// Where it is, as far as the server says that; empty otherwise.
+std::string holderOf(const DavClient::Answer& conflict) {
+  try {
+    const XmlElement error = parseXml(conflict.response.body);
+    for (const char* name : kUidTaken) {
+      const XmlElement* taken = error.child(kCalDav, name);
+      const XmlElement* href = taken == nullptr ? nullptr : taken->child(kDav, "href");
+      if (href != nullptr) {
+        return resolved(conflict.url, strong(href->text));
+      }
+    }
+  } catch (const Problem&) { // it need not be XML
+  }
+  return {};
 }
 
 } // namespace
@@ -117,15 +138,21 @@ sdk::PushReply EventSync::create(const std::string& calendar) {
       return {url, etagAfter(answer.response, url), "", ""};
     }
     if (isUidConflict(answer.response)) {
-      const std::string found = findByUid(calendar);
-      if (!found.empty()) {
-        return replace(found, {}, calendar);
+      std::string holder = holderOf(answer);
+      if (holder.empty()) {
+        holder = findByUid(calendar);
       }
-      if (!request_.providerEventId.empty() && !isIn(request_.providerEventId, calendar)) {
-        remove(request_.providerEventId, strong(request_.etag)); // iCloud: one UID cannot be in two calendars
-        continue;
+      if (holder.empty() && !isIn(request_.providerEventId, calendar)) {
+        holder = request_.providerEventId;
       }
-      throw Problem(Status::conflict, "another calendar of this account holds the entry already", "uid_conflict");
+      if (holder.empty()) {
+        throw Problem(Status::conflict, "another calendar of this account holds the entry already", "uid_conflict");
+      }
+      if (isIn(holder, calendar)) {
+        return replace(holder, {}, calendar);
+      }
+      remove(holder, {}); // one UID cannot be in two calendars: it leaves the one before it enters the other
+      continue;
     }
     if (status == 412) {
       const Held held = look(url);

@@ -1,7 +1,10 @@
 #include "url.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace calbridge::caldav {
@@ -16,6 +19,37 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// A name or address, and perhaps a port. User information ends here: @ is in no name.
+bool isAuthority(std::string_view text) {
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const std::size_t close = text.find(']');
+    in6_addr ignored{};
+    if (close == std::string_view::npos ||
+        inet_pton(AF_INET6, std::string(text.substr(1, close - 1)).c_str(), &ignored) != 1) {
+      return false;
+    }
+    port = text.substr(close + 1);
+  } else {
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    port = text.substr(colon);
+    const std::string_view name = text.substr(0, colon);
+    const auto fits = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+             c == '_';
+    };
+    if (name.empty() || !std::all_of(name.begin(), name.end(), fits)) {
+      return false;
+    }
+  }
+  if (port.empty()) {
+    return true;
+  }
+  std::uint16_t number = 0;
+  const auto read = std::from_chars(port.data() + 1, port.data() + port.size(), number);
+  return port.front() == ':' && read.ec == std::errc() && read.ptr == port.data() + port.size() && number != 0;
+}
+
 /// Where the path of an absolute http(s) URL begins; npos when it is none.
 std::size_t pathStart(std::string_view url) {
   const std::string scheme = lower(url.substr(0, 8));
@@ -24,7 +58,7 @@ std::size_t pathStart(std::string_view url) {
     return std::string::npos;
   }
   const std::size_t end = std::min(url.find_first_of("/?#", host), url.size());
-  return end == host ? std::string::npos : end;
+  return isAuthority(url.substr(host, end - host)) ? end : std::string::npos;
 }
 
 std::string encoded(std::string_view text) {
@@ -153,10 +187,7 @@ std::string typedUrl(std::string_view text) {
   text = text.substr(0, text.find_first_of("?#"));
   const std::string url =
       text.find("://") == std::string_view::npos ? "https://" + std::string(text) : std::string(text);
-  if (originOf(url).empty() || originOf(url).find_first_of("@ ") != std::string::npos) {
-    return {};
-  }
-  return originOf(url) + encoded(targetOf(url));
+  return originOf(url).empty() ? std::string() : originOf(url) + encoded(targetOf(url));
 }
 
 std::string resolved(std::string_view base, std::string_view reference) {
@@ -167,9 +198,7 @@ std::string resolved(std::string_view base, std::string_view reference) {
   }
   if (colon != std::string_view::npos && colon < reference.find_first_of("/?#")) {
     const std::string origin = originOf(reference);
-    return origin.empty() || origin.find('@') != std::string::npos
-               ? std::string()
-               : encoded(origin) + encoded(withoutDots(targetOf(reference)));
+    return origin.empty() ? std::string() : origin + encoded(withoutDots(targetOf(reference)));
   }
   const std::string target = targetOf(base);
   const std::string path = target.substr(0, target.find('?'));

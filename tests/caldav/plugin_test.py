@@ -239,6 +239,26 @@ class BehindAGate(unittest.TestCase):
         circle = self.gate(redirect={"/.well-known/caldav": "/.well-known/caldav"})
         self.assertEqual(self.refusal(circle.url), ("not_found", "not_caldav"))
 
+    def test_where_a_uid_can_be_in_one_calendar_only_the_entry_leaves_one_before_it_enters_the_other(self):
+        self.hands.make("Work")
+        for precondition in ("no-uid-conflict", "unique-scheduling-object-resource"):
+            with self.subTest(precondition):
+                gate = self.gate(scheme="basic", one_uid=precondition)
+                self.plugin.kv = {}
+                request = {"operation": "upsert", "secret": {"server": gate.url, "username": USER, "password": PASSWORD}, "uid": precondition,
+                           "sequence": 1, "entry": ENTRY, "stamp": "2026-11-22T10:00:00Z", "idempotency_key": "k"}
+                _, listed = self.plugin("list_calendars", {"secret": request["secret"]})
+                calendars = {c["id"].rstrip("/").rsplit("/", 1)[-1]: c["id"] for c in listed["calendars"]}
+                status, first = self.plugin("push", {**request, "calendar": calendars["personal"]})
+                self.assertEqual(status, "ok", first)
+                for known, name, other in ((first, "work", "personal"), ({}, "personal", "work")):  # known; its first answer lost
+                    status, moved = self.plugin("push", {**request, **known, "calendar": calendars[name]})
+                    self.assertEqual(status, "ok", f"{moved}\n{self.plugin.requests}")
+                    self.assertTrue(moved["provider_event_id"].startswith(calendars[name]), moved)
+                    self.assertEqual([self.hands.titles(n) for n in (name, other)], [["Deep clean"], []])
+                status, answer = self.plugin("push", {**request, **moved, "operation": "delete", "calendar": calendars["personal"]})
+                self.assertEqual((status, self.hands.titles("Personal")), ("ok", []), answer)
+
     def test_each_mistake_has_its_own_words(self):
         self.assertEqual(self.refusal(self.gate(scheme="bearer").url), ("permanent", "auth_unsupported"))
         self.assertEqual(self.refusal(f"http://127.0.0.1:{free_port()}"), ("transient", "server_unreachable"))

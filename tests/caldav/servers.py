@@ -124,9 +124,10 @@ class Davical(Server):
 class Gate:
     """A reverse proxy that lets in by Basic or Digest and may redirect, as the front of a hosted service does."""
 
-    def __init__(self, behind, port, scheme="digest", algorithm="SHA-256", context=None, redirect=None):
+    def __init__(self, behind, port, scheme="digest", algorithm="SHA-256", context=None, redirect=None, one_uid=None):
         self.behind, self.scheme, self.algorithm, self.password = behind, scheme, algorithm, PASSWORD
         self.redirect, self.seen, self.nonce, self.counts, self.stale = redirect or {}, [], "nonce-0", set(), 0
+        self.one_uid, self.held = one_uid, {}  # the precondition by which a UID is refused that is elsewhere; UID → path
         gate = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -142,6 +143,11 @@ class Gate:
                     return self.reply(301, {"Location": gate.redirect[self.path]}, b"")
                 if not gate.lets_in(self.command, self.path, self.headers.get("Authorization", "")):
                     return self.reply(401, {"WWW-Authenticate": gate.challenge()}, b"who are you?")
+                uid = re.search(rb"^UID:(.*?)\r?$", body, re.MULTILINE)
+                holder = gate.held.get(uid[1]) if gate.one_uid and uid and self.command == "PUT" else None
+                if holder not in (None, self.path):
+                    refusal = f'<C:{gate.one_uid} xmlns:C="urn:ietf:params:xml:ns:caldav"><href>\n{holder}</href></C:{gate.one_uid}>'
+                    return self.reply(403, {"Content-Type": "application/xml"}, f'<error xmlns="DAV:">{refusal}</error>'.encode())
                 inner = http.client.HTTPConnection("127.0.0.1", gate.behind, timeout=60)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in ("authorization", "connection")}
                 inner.request(self.command, self.path, body, headers)
@@ -150,6 +156,10 @@ class Gate:
                 kept = {k: v for k, v in response.getheaders()
                         if k.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server")}
                 inner.close()
+                if uid and self.command == "PUT" and response.status < 300:
+                    gate.held[uid[1]] = self.path
+                if self.command == "DELETE":
+                    gate.held = {k: v for k, v in gate.held.items() if v != self.path}
                 return self.reply(response.status, kept, data)
 
             def reply(self, status, headers, data):

@@ -9,10 +9,13 @@ using namespace calbridge::caldav;
 TEST_CASE("what people type becomes a URL, or nothing") {
   CHECK(typedUrl(" caldav.icloud.com ") == "https://caldav.icloud.com/");
   CHECK(typedUrl("https://Cloud.Example.com:443/remote.php/dav?x#y") == "https://cloud.example.com/remote.php/dav");
+  CHECK(typedUrl("[::1]:5232/x") == "https://[::1]:5232/x");
   CHECK(typedUrl("http://127.0.0.1:5232") == "http://127.0.0.1:5232/");
   CHECK(typedUrl("example.com/jörg") == "https://example.com/j%C3%B6rg");
-  for (const char* text :
-       {"", "  ", "ftp://x", "https://", "https:///x", "https://user@host/", "javascript:alert(1)//://"}) {
+  for (const char* text : {"", "  ", "ftp://x", "https://", "https:///x", "https://user@host/",
+                           "javascript:alert(1)//://", "https://dav.example.c<om", "https://dav:x/", "https://dav:/",
+                           "https://dav:0", "https://dav:70000", "https://[::1", "https://[dav]", "https://[::1]x",
+                           "https://dav%2Eexample/", "dav.example\\x", "müller.example"}) {
     INFO(text);
     CHECK(typedUrl(text).empty());
   }
@@ -28,6 +31,7 @@ TEST_CASE("references are resolved as RFC 3986 says, and what may not stand in a
   CHECK(resolved(base, "https://p1.example.com:443/x#f") == "https://p1.example.com/x");
   CHECK(resolved(base, "/Jörg Müller/") == "https://dav.example.com/J%C3%B6rg%20M%C3%BCller/");
   CHECK(resolved(base, "") == "https://dav.example.com/a/b/c.ics");
+  CHECK(resolved(base, "https://p1<.example.com/x").empty());
   CHECK(resolved(base, "ftp://x/y").empty());
   CHECK(resolved(base, "https://user:secret@x/y").empty());
 }
