@@ -8,6 +8,7 @@ namespace calbridge::plugins {
 namespace {
 
 constexpr std::size_t kLogLimit = 4096;
+constexpr int kMostLines = 1000; ///< of one call: a plugin that never stops must not fill the disk
 
 struct FailureWords {
   calbridge_status status;
@@ -187,10 +188,20 @@ ServiceAnswer CallServices::answer(const ServiceQuestion& question) {
   return answer;
 }
 
+void CallServices::write(Logger::Level level, std::string_view line) {
+  if (!host_.logger.enabled(level) || lines_ > kMostLines) {
+    return;
+  }
+  const bool enough = ++lines_ > kMostLines;
+  host_.logger.write(enough ? Logger::Level::warning : level,
+                     enough ? "a plugin wants to log more than 1000 lines in one call; the rest is dropped"
+                            : presentable(line, secrets_, kLogLimit),
+                     {{"provider", plugin_.id}, {"request_id", context_.requestId}});
+}
+
 void CallServices::complain(Logger::Level level, std::string_view what) noexcept {
   try {
-    host_.logger.write(level, presentable(what, secrets_, kLogLimit),
-                       {{"provider", plugin_.id}, {"request_id", context_.requestId}});
+    write(level, what);
   } catch (const std::exception&) { // a line that there is no memory for
     return;
   }
@@ -309,10 +320,7 @@ calbridge_status CallServices::sendMail(std::string_view envelope, std::string_v
 void CallServices::log(std::int32_t level, std::string_view message) {
   const auto known = level >= CALBRIDGE_LOG_DEBUG && level <= CALBRIDGE_LOG_ERROR ? static_cast<Logger::Level>(level)
                                                                                   : Logger::Level::info;
-  if (host_.logger.enabled(known)) {
-    host_.logger.write(known, presentable(message, secrets_, kLogLimit),
-                       {{"provider", plugin_.id}, {"request_id", context_.requestId}});
-  }
+  write(known, message);
 }
 
 calbridge_status CallServices::getValue(std::string_view key, std::string_view& value) {

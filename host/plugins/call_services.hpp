@@ -52,6 +52,7 @@ class CallServices final : public ServicePort {
                         std::string_view& responseBody);
   /// The smtp service of abi.h. The result lives in this object until the next service call.
   calbridge_status sendMail(std::string_view envelope, std::string_view message, std::string_view& response);
+  /// A line of the plugin's for the host's log; of one call a thousand at most.
   void log(std::int32_t level, std::string_view message);
   std::int64_t nowMs() const { return host_.clock.now(); }
   std::int64_t monotonicMs() const { return host_.clock.monotonic(); }
@@ -61,6 +62,7 @@ class CallServices final : public ServicePort {
 
  private:
   ServiceAnswer answer(const ServiceQuestion& question);
+  void write(Logger::Level level, std::string_view line);
   calbridge_status fail(calbridge_status status, std::string_view message, std::string_view kind, bool sent,
                         std::string_view& responseHead);
 
@@ -73,6 +75,7 @@ class CallServices final : public ServicePort {
   std::span<const std::string_view> secrets_;
   bool http_;
   std::int64_t deadline_; ///< on the monotonic clock
+  int lines_ = 0;         ///< in the log
   HttpResponse response_;
   std::string head_;
   std::string value_;

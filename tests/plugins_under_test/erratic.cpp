@@ -113,6 +113,7 @@ bool endanger(const std::string& behaviour) {
 void chatter(const std::string& token) {
   std::printf("printed to stdout\n");
   std::fprintf(stderr, "printed to stderr with %s\n", token.c_str());
+  std::fprintf(stderr, "%s%s\n", std::string(4090, 'x').c_str(), token.c_str()); // where a line is cut
   for (int i = 0; i < 1000; ++i) {
     std::fprintf(stderr, "line %d\n", i);
   }
@@ -141,6 +142,13 @@ void misbehave(void* instance, const calbridge_host_v1_t* host, calbridge_call* 
     for (;;) {
       clock->now_ms(call);
     }
+  } else if (behaviour == "logs and logs") {
+    const auto* log = static_cast<const calbridge_log_service_v1_t*>(host->get_service(host, CALBRIDGE_LOG_SERVICE));
+    for (int i = 0; i < 1500; ++i) {
+      const std::string line = "line " + std::to_string(i) + ".";
+      log->write(call, CALBRIDGE_LOG_INFO, {line.data(), line.size()});
+    }
+    identify(host, call, "logged");
   } else if (behaviour == "a thousand times") {
     for (int i = 0; i < 1000; ++i) {
       say(host, call, CALBRIDGE_OK, fine);

@@ -1,6 +1,7 @@
 #include "plugin_fixture.hpp"
 #include "plugins/redaction.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -56,6 +57,19 @@ TEST_CASE("of two answers the first counts, and the second is logged") {
   PluginFixture f("erratic", {{"behaviour", "twice"}}, eitherWay());
   CHECK(replyOf(f.provider().push(PluginFixture::push("x"), f.context)).providerEventId == "first");
   CHECK_THAT(f.logger.lines, Contains("answered twice") && Contains("req-1"));
+}
+
+TEST_CASE("however often a plugin answers, it is one line in the log") {
+  PluginFixture f("erratic", {{"behaviour", "a thousand times"}}, eitherWay());
+  CHECK(replyOf(f.provider().push(PluginFixture::push("x"), f.context)).providerEventId == "first");
+  CHECK(std::count(f.logger.lines.begin(), f.logger.lines.end(), '\n') == 1);
+}
+
+TEST_CASE("what a plugin logs in one call is bounded") {
+  PluginFixture f("erratic", {{"behaviour", "logs and logs"}}, eitherWay());
+  CHECK(replyOf(f.provider().push(PluginFixture::push("x"), f.context)).providerEventId == "logged");
+  CHECK_THAT(f.logger.lines, Contains("line 999.") && !Contains("line 1000.") && Contains("more than 1000 lines"));
+  CHECK(std::count(f.logger.lines.begin(), f.logger.lines.end(), '\n') == 1001);
 }
 
 TEST_CASE("an absurd waiting time is capped") {
