@@ -39,7 +39,7 @@ class BundledIsolated(unittest.TestCase):
         self.addCleanup(self.mail.stop)
         self.dav = servers.Xandikos(self.folder, free_port()).start()
         self.addCleanup(self.dav.stop)
-        self.hands = Hands(self.dav.url)
+        self.hands = Hands(self.dav)
         self.hands.make("Personal")
         self.hands.calendar("Personal").save_event(FOREIGN)
         self.box = Installation(
