@@ -7,13 +7,10 @@
 namespace calbridge::app {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// The file, absolute. One that is not there cannot be loaded either.
-fs::path fileOf(const std::string& nameOrPath, const plugins::PluginSearch& search) {
+std::filesystem::path fileOf(const std::string& nameOrPath, const plugins::PluginSearch& search) {
   try {
-    const bool path = nameOrPath.find('/') != std::string::npos || nameOrPath.ends_with(".so");
-    return plugins::findPlugin(path ? fs::absolute(nameOrPath).lexically_normal().string() : nameOrPath, search);
+    return plugins::findTypedPlugin(nameOrPath, search);
   } catch (const Error& error) {
     throw Error("plugin_invalid", error.message());
   }

@@ -9,9 +9,10 @@
 /// The two sides of a check's process: calbridge-plugin-check runs one job, and who started it reads what came out.
 namespace calbridge::conformance {
 
-/// Jobs that are no checks: what the plugin is, and a whole life for comparing.
+/// Jobs that are no checks: what the plugin is, and a whole life for comparing, in either way of running.
 inline constexpr const char* kDescribeJob = "describe";
 inline constexpr const char* kTranscriptJob = "transcript";
+inline constexpr const char* kIsolatedTranscriptJob = "isolated-transcript";
 
 /// What a process has left.
 struct ProcessResult {
@@ -19,9 +20,9 @@ struct ProcessResult {
   std::string failure;               ///< otherwise: how it died, and what it was doing
   std::vector<std::string> findings; ///< empty: passed
   std::string skipped;               ///< the reason; empty: it was not
-  std::string transcript;
-  nlohmann::json plugin; ///< {"manifest", "operations"}
-  std::string output;    ///< standard output and error
+  std::string transcript;            ///< empty: the life did not come to its end
+  nlohmann::json plugin;             ///< {"manifest", "operations"}
+  std::string output;                ///< standard output and error
 };
 
 /// The main function of calbridge-plugin-check: `arguments` names a check or a job; the Job comes on standard input,

@@ -12,8 +12,10 @@ std::span<const Check> inputChecks();    ///< requests that are not as they shou
 std::span<const Check> replyChecks();    ///< answers, and services
 std::span<const Check> oauthChecks();
 std::span<const Check> secretChecks();
-std::span<const Check> httpChecks();  ///< a service that fails
-std::span<const Check> entryChecks(); ///< what is in the calendar in the end
+std::span<const Check> httpChecks();     ///< a service that fails
+std::span<const Check> entryChecks();    ///< what is in the calendar in the end
+std::span<const Check> calendarChecks(); ///< list_calendars, free_busy, changes
+std::span<const Check> mailChecks();
 std::span<const Check> timeChecks();
 std::span<const Check> sameChecks(); ///< the same again: bytes, processes, threads
 

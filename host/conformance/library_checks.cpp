@@ -6,7 +6,6 @@
 #include <array>
 #include <clocale>
 #include <csignal>
-#include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,10 +14,6 @@ namespace {
 
 bool startsWithOneOf(std::string_view text, std::initializer_list<std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view one) { return text.starts_with(one); });
-}
-
-bool isSanitizers(std::string_view name) {
-  return startsWithOneOf(name, {"__asan_", "__tsan_", "__ubsan_", "__lsan_", "__sanitizer_", "__interceptor"});
 }
 
 void exports(Trial& trial) {
@@ -38,24 +33,12 @@ void unique(Trial& trial) {
 }
 
 void undefined(Trial& trial) {
-  const ElfFile file = readElf(trial.job().plugin);
   trial.library();
-  std::vector<void*> handles;
-  for (const std::string& name : file.needed) {
-    if (void* handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD); handle != nullptr) {
-      handles.push_back(handle);
-    }
-  }
-  for (const ElfFile::Symbol& symbol : file.undefined) {
-    const bool found = std::any_of(handles.begin(), handles.end(),
-                                   [&](void* handle) { return ::dlsym(handle, symbol.name.c_str()) != nullptr; });
-    const bool known = (!file.sanitizer.empty() && isSanitizers(symbol.name)) ||
-                       (symbol.weak && startsWithOneOf(symbol.name, {"_ITM_", "__gmon_start__", "__cxa_"}));
-    trial.expect(found || known,
-                 symbol.weak ? "the weak symbol " + symbol.name + " is defined nowhere: it is NULL when it is used"
-                             : "the symbol " + symbol.name +
-                                   " is in none of the libraries that the file names: it is "
-                                   "found only where another program happens to bring it");
+  for (const ElfFile::Symbol& symbol : symbolsFromElsewhere(readElf(trial.job().plugin))) {
+    trial.find(symbol.weak ? "the weak symbol " + symbol.name + " is defined nowhere: it is NULL when it is used"
+                           : "the symbol " + symbol.name +
+                                 " is in none of the libraries that the file names: it is found only where another "
+                                 "program happens to bring it");
   }
 }
 

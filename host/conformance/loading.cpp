@@ -2,11 +2,13 @@
 
 #include "conformance/trial.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <dlfcn.h>
 #include <filesystem>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -58,6 +60,18 @@ std::string opened(pid_t process, const __ptrace_syscall_info& call) {
   }
 }
 
+bool startsWithOneOf(std::string_view text, std::initializer_list<std::string_view> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](std::string_view one) { return text.starts_with(one); });
+}
+
+/// Symbols that may be absent: a sanitizer's own, and what compilers refer to in case it is there.
+bool mayBeAbsent(const ElfFile::Symbol& symbol, bool sanitized) {
+  const bool sanitizers =
+      startsWithOneOf(symbol.name, {"__asan_", "__tsan_", "__ubsan_", "__lsan_", "__sanitizer_", "__interceptor"});
+  return (sanitized && sanitizers) ||
+         (symbol.weak && startsWithOneOf(symbol.name, {"_ITM_", "__gmon_start__", "__cxa_"}));
+}
+
 [[noreturn]] void beTraced(const std::function<void()>& body) {
   if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
     ::_exit(99);
@@ -105,6 +119,24 @@ std::vector<std::string> filesOpenedBy(const std::function<void()>& body) {
   ::kill(child, SIGKILL);
   ::waitpid(child, &status, 0);
   throw Skipped{"this machine does not let a traced process go on (ptrace)"};
+}
+
+std::vector<ElfFile::Symbol> symbolsFromElsewhere(const ElfFile& loaded) {
+  std::vector<void*> handles;
+  for (const std::string& name : loaded.needed) {
+    if (void* handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD); handle != nullptr) {
+      handles.push_back(handle);
+    }
+  }
+  std::vector<ElfFile::Symbol> symbols;
+  for (const ElfFile::Symbol& symbol : loaded.undefined) {
+    const bool found = std::any_of(handles.begin(), handles.end(),
+                                   [&](void* handle) { return ::dlsym(handle, symbol.name.c_str()) != nullptr; });
+    if (!found && !mayBeAbsent(symbol, !loaded.sanitizer.empty())) {
+      symbols.push_back(symbol);
+    }
+  }
+  return symbols;
 }
 
 std::size_t threadCount() {

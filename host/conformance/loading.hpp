@@ -1,4 +1,6 @@
 #pragma once
+#include "conformance/elf_file.hpp"
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -8,6 +10,10 @@ namespace calbridge::conformance {
 /// The files that `body` opens, in a forked process that is traced (ptrace) while it runs. For processes with one
 /// thread. Throws Skipped where this machine allows no tracing.
 std::vector<std::string> filesOpenedBy(const std::function<void()>& body);
+
+/// Symbols that a loaded library uses and that none of the libraries has that it names: they come from whatever else is
+/// in this process, or from nowhere.
+std::vector<ElfFile::Symbol> symbolsFromElsewhere(const ElfFile& loaded);
 
 /// The threads of this process.
 std::size_t threadCount();

@@ -40,6 +40,9 @@ void SeededRandom::fill(std::span<std::uint8_t> out) {
 void KeptLog::write(Level, std::string_view message, std::initializer_list<Field> fields) {
   std::string line(message);
   for (const auto& [name, value] : fields) {
+    if (name == "stream") {
+      return;
+    }
     line.append(" ").append(name).append("=").append(value);
   }
   const std::lock_guard lock(mutex_);
@@ -129,6 +132,38 @@ std::vector<Exchange> MadeUpNetwork::exchanges() const {
 void MadeUpNetwork::forget() {
   const std::lock_guard lock(mutex_);
   exchanges_.clear();
+}
+
+std::optional<MailFailure> MadeUpMail::send(const Mail& mail, const MailOptions& options) {
+  {
+    const std::lock_guard lock(mutex_);
+    mails_.push_back({mail.from, mail.to, std::string(mail.message)});
+  }
+  MailFailure failure;
+  if (options.cancelled != nullptr && options.cancelled->load()) {
+    failure.kind = MailFailure::Kind::cancelled;
+    return failure;
+  }
+  if (options.timeout.count() <= 0) {
+    failure.kind = MailFailure::Kind::timeout;
+    return failure;
+  }
+  return refuse ? refuse(mail) : std::nullopt;
+}
+
+std::vector<HandedOver> MadeUpMail::mails() const {
+  const std::lock_guard lock(mutex_);
+  return mails_;
+}
+
+void MadeUpMail::forbid(const std::string& envelope) {
+  const std::lock_guard lock(mutex_);
+  forbidden_.push_back(envelope);
+}
+
+std::vector<std::string> MadeUpMail::forbidden() const {
+  const std::lock_guard lock(mutex_);
+  return forbidden_;
 }
 
 HttpResult noAnswer(HttpFailure::Kind kind, bool sent) {

@@ -2,6 +2,7 @@
 #include "conformance/service_model.hpp"
 #include "core/http_client.hpp"
 #include "core/logger.hpp"
+#include "core/mailer.hpp"
 #include "core/provider.hpp"
 #include "core/random.hpp"
 #include "core/time.hpp"
@@ -36,7 +37,7 @@ class SeededRandom final : public Random {
   std::mt19937_64 engine_;
 };
 
-/// Keeps every line. Thread-safe.
+/// Keeps every line of host and plugin; not what an isolated plugin prints, which comes when it comes. Thread-safe.
 class KeptLog final : public Logger {
  public:
   bool enabled(Level) const override { return true; }
@@ -88,6 +89,34 @@ class MadeUpNetwork final : public HttpClient {
  private:
   mutable std::mutex mutex_;
   std::vector<Exchange> exchanges_;
+};
+
+/// A mail that reached the server.
+struct HandedOver {
+  std::string from;
+  std::vector<std::string> to;
+  std::string message;
+};
+
+/// The mail server: takes everything, unless a check does otherwise. Thread-safe; the hook is called outside of its
+/// lock.
+class MadeUpMail final : public Mailer {
+ public:
+  std::optional<MailFailure> send(const Mail& mail, const MailOptions& options) override;
+
+  /// In order, refused ones too.
+  std::vector<HandedOver> mails() const;
+  /// A mail that the host did not let through, since it was not for the push's recipient.
+  void forbid(const std::string& envelope);
+  std::vector<std::string> forbidden() const;
+
+  /// How the server refuses; nullopt: it takes the mail.
+  std::function<std::optional<MailFailure>(const Mail& mail)> refuse;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<HandedOver> mails_;
+  std::vector<std::string> forbidden_;
 };
 
 /// The failure of an exchange whose request may (or may not) have arrived.

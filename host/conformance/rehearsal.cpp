@@ -3,7 +3,12 @@
 #include "core/digest.hpp"
 #include "core/url.hpp"
 #include "plugins/host_table.hpp"
+#include "plugins/in_process_instance.hpp"
+#include "plugins/isolated_instance.hpp"
+#include "plugins/plugin_search.hpp"
 #include "plugins/wire.hpp"
+
+#include <array>
 
 namespace calbridge::conformance {
 namespace {
@@ -15,6 +20,27 @@ using plugins::Operation;
 struct CountedCall : calbridge_call {
   int replies = 0;
   std::int32_t number = -1;
+};
+
+/// Passes questions on, and keeps what the made-up world does not get to see.
+class WatchedServices final : public plugins::ServicePort {
+ public:
+  WatchedServices(plugins::CallServices& services, MadeUpMail& mail) : services_(services), mail_(mail) {}
+  plugins::ServiceAnswer ask(const plugins::ServiceQuestion& question) noexcept override {
+    const plugins::ServiceAnswer answer = services_.ask(question);
+    if (question.function == plugins::ServiceFunction::sendMail && answer.status == CALBRIDGE_PERMANENT &&
+        answer.bytes[0].find("\"not_allowed\"") != std::string_view::npos) {
+      mail_.forbid(std::string(question.bytes[0]));
+    }
+    return answer;
+  }
+  std::string_view requestId() const override { return services_.requestId(); }
+  bool mail() const override { return services_.mail(); }
+  void complain(Logger::Level level, std::string_view what) noexcept override { services_.complain(level, what); }
+
+ private:
+  plugins::CallServices& services_;
+  MadeUpMail& mail_;
 };
 
 std::string seeded(const char* what, const Job& job) {
@@ -78,7 +104,7 @@ std::string Ended::words() const {
 Rehearsal::Rehearsal(Trial& trial, RehearsalOptions options)
     : network(trial.job().script, "canary" + seeded("stem", trial.job())), random(trial.job().seed), trial_(trial),
       stem_("canary" + seeded("stem", trial.job())), mark_("zq" + seeded("mark", trial.job())),
-      uid_("u-" + seeded("uid", trial.job())), services_{network, log, clock, random},
+      uid_("u-" + seeded("uid", trial.job())), services_{network, log, clock, random, &mail},
       identity_{trial.manifest().id, egressOf(trial.manifest(), trial.job().script.settings)},
       host_(std::make_unique<Host>()) {
   clientId = "client-" + seeded("client", trial.job()) + options.installation;
@@ -94,18 +120,31 @@ Rehearsal::Rehearsal(Trial& trial, RehearsalOptions options)
     host_->offered.insert(required.begin(), required.end());
     host_->offered.insert(CALBRIDGE_CALL_SERVICE);
   }
-  const std::string settings =
-      options.configured ? plugins::settingsToWire(clientId, stem_ + "-client-secret", trial.job().script.settings)
-                         : plugins::settingsToWire("", "", trial.job().script.settings);
-  const Ended made = create(trial, settings, this);
-  requestsInCreate = network.exchanges().size();
-  network.forget();
-  if (self_ == nullptr) {
-    throw Skipped{"the plugin makes no instance: " + made.words()};
-  }
+  make(options);
   network.service.announce(uid_);
   network.anyHost = !trial.manifest().egressCredentials.empty();
   connect();
+}
+
+void Rehearsal::make(const RehearsalOptions& options) {
+  const std::string secret = options.configured ? stem_ + "-client-secret" : std::string();
+  const std::string settings =
+      plugins::settingsToWire(options.configured ? clientId : std::string(), secret, trial_.job().script.settings);
+  const std::array<std::string_view, 1> secrets = {secret};
+  if (options.way == Way::direct) {
+    const Ended made = create(trial_, settings, this);
+    requestsInCreate = network.exchanges().size();
+    network.forget();
+    if (self_ == nullptr) {
+      throw Skipped{"the plugin makes no instance: " + made.words()};
+    }
+  } else if (options.way == Way::inProcess) {
+    instance_ = std::make_unique<plugins::InProcessInstance>(trial_.library(), services_, identity_, settings, secrets);
+  } else {
+    const plugins::RunnerOptions runner = plugins::defaultSearch({}).runner;
+    instance_ = std::make_unique<plugins::IsolatedInstance>(plugins::describePlugin(trial_.job().plugin, runner),
+                                                            runner, services_, identity_, settings, secrets);
+  }
 }
 
 /// What a connection has before the first push. Whether that works, other checks tell.
@@ -202,7 +241,27 @@ Ended Rehearsal::call(Operation operation, const std::string& request) {
   context.requestId = "check";
   const bool connected = operation != Operation::connect && operation != Operation::exchange;
   context.keyValues = connected ? &values : nullptr;
-  plugins::CallServices lent(services_, identity_, context, {}, true);
+  context.mailTo = operation == Operation::push && trial_.can("invitations") ? recipient : std::string();
+  Ended ended;
+  if (instance_) {
+    ended.replies = 1;
+    ended.reply = instance_->call(operation, request, context, {});
+  } else {
+    ended = callDirectly(operation, request, context);
+  }
+  ended.document = json::parse(ended.reply.body, nullptr, false);
+  if (!ended.document.is_object()) {
+    ended.document = json();
+  }
+  const std::lock_guard lock(mutex_);
+  transcript_ +=
+      std::string(plugins::toString(operation)) + " -> " + toString(ended.reply.status) + " " + ended.reply.body + "\n";
+  return ended;
+}
+
+Ended Rehearsal::callDirectly(Operation operation, const std::string& request, const CallContext& context) {
+  plugins::CallServices services(services_, identity_, context, {}, true);
+  WatchedServices lent(services, mail);
   CountedCall call{{lent, std::nullopt}};
   const calbridge_operation function = trial_.library()->operation(operation);
   if (function != nullptr) {
@@ -218,13 +277,6 @@ Ended Rehearsal::call(Operation operation, const std::string& request) {
   ended.replies = call.replies;
   ended.number = call.number;
   ended.reply = call.reply.value_or(plugins::hostReply(Status::internal, "the plugin did not answer"));
-  ended.document = json::parse(ended.reply.body, nullptr, false);
-  if (!ended.document.is_object()) {
-    ended.document = json();
-  }
-  const std::lock_guard lock(mutex_);
-  transcript_ +=
-      std::string(plugins::toString(operation)) + " -> " + toString(ended.reply.status) + " " + ended.reply.body + "\n";
   return ended;
 }
 
@@ -277,6 +329,10 @@ json Rehearsal::upsert(const std::string& word, const std::string& knownId, cons
                      "Europe/London", 1796115600000,         1796122800000};
   push.entry.reminders = {30, 1440};
   push.entry.url = "https://app.example.com/o/77";
+  if (trial_.can("invitations")) {
+    push.recipient =
+        Recipient{recipient, "Per Son", "en", "https://app.example.com/unsubscribe/" + stem_ + "-unsubscribe", {}};
+  }
   json request = json::parse(plugins::toWire(push));
   if (!secret_.is_null()) {
     request["secret"] = secret_;
@@ -294,6 +350,7 @@ void Rehearsal::live(const std::function<void(Operation, const Ended&)>& heard) 
   const auto run = [&](Operation operation, const json& request) {
     trial_.step(plugins::toString(operation));
     Ended ended = call(operation, request);
+    ended.removal = operation == Operation::push && request.value("operation", "") == "delete";
     heard(operation, ended);
     return ended;
   };
@@ -326,6 +383,9 @@ std::string Rehearsal::transcript() const {
       out += name + ": " + value + "\n";
     }
     out += exchange.request.body + "\n";
+  }
+  for (const HandedOver& one : mail.mails()) {
+    out += "MAIL " + json{one.from, one.to}.dump(-1, ' ', true, json::error_handler_t::replace) + "\n" + one.message;
   }
   for (const std::string& line : log.lines()) {
     out += "log " + line + "\n";

@@ -15,6 +15,7 @@ struct Ended {
   std::int32_t number = -1; ///< the status as the plugin gave it
   plugins::Reply reply;     ///< of the first answer; the host's own where there was none
   nlohmann::json document;  ///< null when the answer is no JSON object
+  bool removal = false;     ///< of a push that deletes
   bool ok() const { return reply.status == Status::ok; }
   std::string text(const char* field) const;
   std::int64_t retryAfterMs() const;
@@ -22,17 +23,26 @@ struct Ended {
   std::string words() const;
 };
 
+/// Whom a rehearsal gives its calls to.
+enum class Way {
+  direct,    ///< the plugin's functions themselves: replies are counted, and services can be hidden
+  inProcess, ///< as a host calls a plugin in its own process
+  isolated   ///< as a host calls a plugin in calbridge-plugin-runner, which is beside this program
+};
+
 struct RehearsalOptions {
   bool requiredServicesOnly = false; ///< the host has what the manifest requires, and nothing else
   bool configured = true;            ///< the installation has a client id and a client secret
-  std::string installation;          ///< tells the client ids of several installations apart
+  std::string installation{};        ///< tells the client ids of several installations apart
+  Way way = Way::direct;
 };
 
 /// One instance of the plugin on a made-up host, with one person's connection. Every secret that it is given begins
 /// with stem().
 class Rehearsal {
  public:
-  /// Makes the instance. Throws Skipped when the plugin makes none; the check instance.made tells about that.
+  /// Makes the instance. Throws Skipped when the plugin makes none; the check instance.made tells about that. By the
+  /// ways of a host, throws Error("plugin_invalid") instead.
   explicit Rehearsal(Trial& trial, RehearsalOptions options = {});
   ~Rehearsal();
   Rehearsal(const Rehearsal&) = delete;
@@ -69,10 +79,12 @@ class Rehearsal {
   std::string challenge;
   std::string verifier;
   std::string idempotencyKey;
+  std::string recipient = "person@example.com"; ///< of invitations
   std::atomic<bool> cancelled{false};
   std::chrono::milliseconds timeout{30000};
 
   MadeUpNetwork network;
+  MadeUpMail mail;
   FixedClock clock;
   SeededRandom random;
   KeptLog log;
@@ -80,6 +92,8 @@ class Rehearsal {
 
  private:
   struct Host;
+  void make(const RehearsalOptions& options);
+  Ended callDirectly(plugins::Operation operation, const std::string& request, const CallContext& context);
   void connect();
   nlohmann::json access() const;
   Trial& trial_;
@@ -91,9 +105,10 @@ class Rehearsal {
   plugins::HostServices services_;
   plugins::PluginIdentity identity_;
   std::unique_ptr<Host> host_;
-  void* self_ = nullptr;
+  void* self_ = nullptr; ///< of Way::direct
   std::string transcript_;
   mutable std::mutex mutex_;
+  std::unique_ptr<plugins::PluginInstance> instance_; ///< of the other ways
 };
 
 } // namespace calbridge::conformance

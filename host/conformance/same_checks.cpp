@@ -1,8 +1,11 @@
 #include "conformance/check_process.hpp"
 #include "conformance/checks.hpp"
 #include "conformance/child_process.hpp"
+#include "conformance/elf_file.hpp"
+#include "conformance/loading.hpp"
 #include "conformance/rehearsal.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <thread>
 #include <unistd.h>
@@ -13,39 +16,79 @@ namespace {
 using nlohmann::json;
 using plugins::Operation;
 
-/// The transcript of a life in another process.
-std::string transcriptOfAnother(Trial& trial) {
+/// A life in another process, in the way that `job` names.
+ProcessResult lifeOfAnother(Trial& trial, const char* job) {
   std::vector<std::string> environment;
   for (char** one = environ; *one != nullptr; ++one) {
     environment.emplace_back(*one);
   }
-  trial.step("a whole life in another process");
-  const ChildEnd end =
-      runChild("/proc/self/exe", {kTranscriptJob}, environment, toText(trial.job()), std::chrono::minutes(1));
-  const ProcessResult result = resultOf(end);
+  trial.step(job == kIsolatedTranscriptJob ? "a whole life in calbridge-plugin-runner"
+                                           : "a whole life in another process");
+  return resultOf(runChild("/proc/self/exe", {job}, environment, toText(trial.job()), std::chrono::minutes(1)));
+}
+
+std::string failureOf(const ProcessResult& result) {
+  return !result.findings.empty() ? result.findings.front() : result.failure + result.skipped;
+}
+
+std::string transcriptOfAnother(Trial& trial) {
+  const ProcessResult result = lifeOfAnother(trial, kTranscriptJob);
   if (!result.done || result.transcript.empty()) {
-    throw Skipped{"a whole life does not come to its end: " + result.failure};
+    throw Skipped{"a whole life does not come to its end: " + failureOf(result)};
   }
   return result.transcript;
+}
+
+/// The line of `one` in which it begins to differ from `other`, as JSON shows it.
+std::string differingLine(const std::string& one, const std::string& other) {
+  const auto at = static_cast<std::size_t>(
+      std::mismatch(one.begin(), one.begin() + static_cast<std::ptrdiff_t>(std::min(one.size(), other.size())),
+                    other.begin())
+          .first -
+      one.begin());
+  const std::size_t before = at == 0 ? std::string::npos : one.rfind('\n', at - 1);
+  const std::size_t line = before == std::string::npos ? 0 : before + 1;
+  return json(one.substr(line, std::min<std::size_t>(one.find('\n', line) - line, 200)))
+      .dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
 void bytes(Trial& trial) {
   const std::string one = transcriptOfAnother(trial);
   const std::string other = transcriptOfAnother(trial);
-  if (one == other) {
+  trial.expect(one == other, "with the same clock, the same randomness and the same answers one process says " +
+                                 differingLine(one, other) + ", another " + differingLine(other, one));
+}
+
+void isolated(Trial& trial) {
+  const auto missing = [&, in = readElf("/proc/self/exe").sanitizer](const std::string& sanitizer) {
+    return std::find(in.begin(), in.end(), sanitizer) == in.end();
+  };
+  const ElfFile file = readElf(trial.job().plugin);
+  if (file.executableStack || file.textRelocations) {
+    throw Skipped{"the sandbox lets no memory be written and executed; library.stack tells about that"};
+  }
+  trial.library();
+  if (!symbolsFromElsewhere(file).empty()) {
+    throw Skipped{"it uses symbols of libraries that it does not name; library.undefined tells about that"};
+  }
+  if (std::any_of(file.sanitizer.begin(), file.sanitizer.end(), missing)) {
+    throw Skipped{"it is built with sanitizers and calbridge-plugin-runner is not: check it without them, too"};
+  }
+  const std::string here = transcriptOfAnother(trial);
+  const ProcessResult there = lifeOfAnother(trial, kIsolatedTranscriptJob);
+  if (!there.done || there.transcript.empty()) {
+    trial.find("in a process of its own a whole life does not come to its end: " + failureOf(there));
     return;
   }
-  std::size_t at = 0;
-  while (at < one.size() && at < other.size() && one[at] == other[at]) {
-    ++at;
+  if (here == there.transcript) {
+    return;
   }
-  const std::size_t line = one.rfind('\n', at) == std::string::npos ? 0 : one.rfind('\n', at) + 1;
-  const auto shown = [&](const std::string& text) {
-    return json(text.substr(line, std::min<std::size_t>(text.find('\n', line) - line, 200)))
-        .dump(-1, ' ', true, json::error_handler_t::replace);
-  };
-  trial.find("with the same clock, the same randomness and the same answers one process says " + shown(one) +
-             ", another " + shown(other));
+  const ProcessResult again = lifeOfAnother(trial, kIsolatedTranscriptJob);
+  if (transcriptOfAnother(trial) != here || again.transcript != there.transcript) {
+    throw Skipped{"its bytes differ from run to run, however it runs; same.bytes tells about that"};
+  }
+  trial.find("in the host's process it says " + differingLine(here, there.transcript) + ", in a process of its own " +
+             differingLine(there.transcript, here));
 }
 
 constexpr std::size_t kThreads = 4;
@@ -148,6 +191,10 @@ void parallel(Trial& trial) {
 constexpr Check kChecks[] = {
     {"same.bytes", "the same clock, randomness and answers give the same bytes",
      "take time and randomness from the host's services, and let no address or hash order show", bytes},
+    {"same.isolated", "both ways of running, in the host's process and in one of its own, give the same bytes",
+     "take nothing from files, environment, locale or the network yourself (sdk/README.md, \"In a process of its "
+     "own\")",
+     isolated},
     {"same.parallel", "instances work in parallel, and one instance does where the manifest says concurrent",
      "keep no mutable state outside of the instance; guard what is in it, or do not say \"concurrent\"", parallel},
 };

@@ -46,12 +46,13 @@ std::string secretIn(const std::string& text, const std::string& stem) {
     return {};
   }
   const std::string_view rest = std::string_view(text).substr(at + stem.size());
-  return rest.starts_with("-access")     ? "an access token"
-         : rest.starts_with("-refresh")  ? "a refresh token"
-         : rest.starts_with("-code")     ? "an authorization code"
-         : rest.starts_with("-verifier") ? "a PKCE verifier"
-         : rest.starts_with("-password") ? "a password"
-                                         : "the client secret";
+  return rest.starts_with("-access")        ? "an access token"
+         : rest.starts_with("-refresh")     ? "a refresh token"
+         : rest.starts_with("-code")        ? "an authorization code"
+         : rest.starts_with("-verifier")    ? "a PKCE verifier"
+         : rest.starts_with("-password")    ? "a password"
+         : rest.starts_with("-unsubscribe") ? "an unsubscribe link"
+                                            : "the client secret";
 }
 
 void logs(Trial& trial) {

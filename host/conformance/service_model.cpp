@@ -21,6 +21,15 @@ constexpr const char* kBuiltIn = R"json([
     "items": [], "value": [], "data": [], "results": []}}}
 ])json";
 
+/// Unless the script says of what type the answer is.
+void sayJson(HttpResponse& response) {
+  const bool said = std::any_of(response.headers.begin(), response.headers.end(),
+                                [](const auto& header) { return lowerCase(header.first) == "content-type"; });
+  if (!said) {
+    response.headers.emplace_back("Content-Type", "application/json");
+  }
+}
+
 } // namespace
 
 ServiceModel::ServiceModel(const Script& script, std::string stem)
@@ -97,6 +106,7 @@ HttpResponse ServiceModel::reply(const json& route, const char* which, Ask& ask,
   const Look looking = [&](const std::string& name) { return look(name, ask, object); };
   const json answer = route.value(which, json::object());
   HttpResponse out;
+  bool isJson = false;
   out.status = answer.value("status", status);
   if (object != nullptr) {
     out.headers.emplace_back("ETag", shown(*object).at("etag").get<std::string>());
@@ -107,13 +117,16 @@ HttpResponse ServiceModel::reply(const json& route, const char* which, Ask& ask,
     const json value = answer.contains("json") ? expanded(answer.at("json"), looking)
                                                : (object != nullptr ? shown(*object) : json::object());
     out.body = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    out.headers.emplace_back("Content-Type", "application/json");
+    isJson = true;
   } else {
     out.body = object->text;
   }
   const json headers = answer.value("headers", json::object());
   for (const auto& [name, value] : headers.items()) {
     out.headers.emplace_back(name, expandedText(value, looking));
+  }
+  if (isJson) {
+    sayJson(out);
   }
   return out;
 }
@@ -196,11 +209,11 @@ HttpResponse ServiceModel::error(int status, const std::string& said) const {
   const json& answer = spelled == script_.errors.end() ? fallback : *spelled;
   HttpResponse out;
   out.status = answer.value("status", status);
-  out.headers.emplace_back("Content-Type", "application/json");
   const json headers = answer.value("headers", json::object());
   for (const auto& [name, value] : headers.items()) {
     out.headers.emplace_back(name, value.get<std::string>());
   }
+  sayJson(out);
   const Look looking = [&](const std::string& name) {
     return name == "said" ? std::optional<json>(said) : std::nullopt;
   };

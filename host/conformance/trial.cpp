@@ -47,8 +47,9 @@ bool Trial::expect(bool holds, const std::string& what) {
 
 std::vector<Check> allChecks() {
   std::vector<Check> all;
-  for (const auto part : {libraryChecks(), manifestChecks(), inputChecks(), replyChecks(), oauthChecks(),
-                          secretChecks(), httpChecks(), entryChecks(), timeChecks(), sameChecks()}) {
+  for (const auto part :
+       {libraryChecks(), manifestChecks(), inputChecks(), replyChecks(), oauthChecks(), secretChecks(), httpChecks(),
+        entryChecks(), calendarChecks(), mailChecks(), timeChecks(), sameChecks()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -75,10 +75,7 @@ std::vector<InstalledPlugin> listPlugins(const PluginSearch& search) {
 }
 
 InstalledPlugin inspectPlugin(const std::string& nameOrPath, const PluginSearch& search) {
-  const bool relative = nameOrPath.find('/') != std::string::npos;
-  return look(
-      findPlugin(relative ? std::filesystem::absolute(nameOrPath).lexically_normal().string() : nameOrPath, search),
-      search);
+  return look(findTypedPlugin(nameOrPath, search), search);
 }
 
 nlohmann::json toJson(const InstalledPlugin& plugin) {

@@ -22,7 +22,8 @@ struct InstalledPlugin {
 
 /// Every plugin in the search directories, broken ones too.
 std::vector<InstalledPlugin> listPlugins(const PluginSearch& search);
-/// One, by name or path. A broken one is a value with problems; an absent one throws Error("plugin_not_found").
+/// One, by name or path (findTypedPlugin). A broken one is a value with problems; an absent one throws
+/// Error("plugin_not_found").
 InstalledPlugin inspectPlugin(const std::string& nameOrPath, const PluginSearch& search);
 
 /// {"path","usable","problems","operations","runs","runs_as","gaps","manifest"}: "runs" is how it runs unless "runs_as"

@@ -23,7 +23,7 @@ constexpr const char* kManifestSchema = R"json({
     "name": {"type": "string", "minLength": 1, "maxLength": 80},
     "version": {"type": "string", "pattern": "^[0-9]+[.][0-9]+[.][0-9]+"},
     "description": {"type": "string"},
-    "min_host_minor": {"type": "integer", "minimum": 0},
+    "min_host_minor": {"type": "integer", "minimum": 0, "maximum": 65535},
     "requires": {"type": "array", "items": {"type": "string"}},
     "optional": {"type": "array", "items": {"type": "string"}},
     "capabilities": {"type": "array", "items": {"type": "string"}},
@@ -63,8 +63,8 @@ constexpr const char* kManifestSchema = R"json({
     "quota": {
       "type": "object",
       "properties": {
-        "per_minute": {"type": "integer", "minimum": 1},
-        "per_account_per_minute": {"type": "integer", "minimum": 1}
+        "per_minute": {"type": "integer", "minimum": 1, "maximum": 1000000000},
+        "per_account_per_minute": {"type": "integer", "minimum": 1, "maximum": 1000000000}
       }
     },
     "disconnect_url": {"type": "string", "pattern": "^(https://.*)?$"}
@@ -87,6 +87,34 @@ std::string pointerOf(const std::vector<std::string>& context) {
     }
   }
   return pointer;
+}
+
+/// Texts that a pattern is tried on come short, whoever wrote them: std::regex takes stack for every character, and a
+/// plugin's own process may say anything about itself.
+void checkLengths(const json& document) {
+  constexpr std::size_t kLongest = 500;
+  const auto check = [](const std::string& pointer, const json& value) {
+    const auto* text = value.get_ptr<const std::string*>();
+    if (text != nullptr && text->size() > kLongest) {
+      throw Error("plugin_invalid", "the plugin's manifest is wrong: " + pointer + ": longer than 500 bytes");
+    }
+  };
+  for (const char* key : {"id", "version", "disconnect_url"}) {
+    if (const auto value = document.find(key); value != document.end()) {
+      check(std::string("/") + key, *value);
+    }
+  }
+  const json hosts = document.value("egress", json());
+  for (std::size_t i = 0; hosts.is_array() && i < hosts.size(); ++i) {
+    check("/egress/" + std::to_string(i), hosts[i]);
+  }
+  const json schema = document.value("credentials_schema", json());
+  const json properties = schema.is_object() ? schema.value("properties", json()) : json();
+  if (properties.is_object()) {
+    for (const auto& [name, property] : properties.items()) {
+      check("/credentials_schema/properties", name);
+    }
+  }
 }
 
 std::vector<std::string> strings(const json& document, const char* key) {
@@ -185,6 +213,10 @@ Manifest parseManifest(std::string_view text) {
     throw Error("plugin_invalid", problem.what());
   }
   const json& document = manifest.document;
+  if (!document.is_object()) {
+    throw Error("plugin_invalid", "the plugin's manifest is wrong: /: it is no JSON object");
+  }
+  checkLengths(document);
   if (const auto found = violations(json::parse(kManifestSchema), document); !found.empty()) {
     std::string message = "the plugin's manifest is wrong:";
     for (const SchemaViolation& violation : found) {

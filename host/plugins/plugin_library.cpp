@@ -22,7 +22,8 @@ calbridge_plugin_v1_t readTable(const std::filesystem::path& path, const calbrid
   if (exported.magic != CALBRIDGE_MAGIC) {
     refuse(path, "its " CALBRIDGE_SYMBOL " is no calbridge plugin table (wrong magic number)");
   }
-  if (exported.struct_size < CALBRIDGE_PLUGIN_MIN_SIZE || exported.struct_size > kLargestTable) {
+  if (exported.struct_size < CALBRIDGE_PLUGIN_MIN_SIZE || exported.struct_size > kLargestTable ||
+      exported.struct_size % sizeof(calbridge_operation) != 0) {
     refuse(path, "its plugin table says that it is " + std::to_string(exported.struct_size) +
                      " bytes long, which no version is: build it against the SDK's abi.h");
   }

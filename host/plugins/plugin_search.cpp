@@ -66,6 +66,11 @@ fs::path findPlugin(const std::string& nameOrPath, const PluginSearch& search) {
                                       searched + ": install it there, or add its folder to plugins.directories");
 }
 
+fs::path findTypedPlugin(const std::string& nameOrPath, const PluginSearch& search) {
+  const bool path = nameOrPath.find('/') != std::string::npos || nameOrPath.ends_with(".so");
+  return findPlugin(path ? fs::absolute(nameOrPath).lexically_normal().string() : nameOrPath, search);
+}
+
 std::vector<fs::path> installedPlugins(const PluginSearch& search) {
   std::map<std::string, fs::path> found;
   for (const fs::path& directory : search.directories) {

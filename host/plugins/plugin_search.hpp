@@ -26,6 +26,10 @@ bool isBundled(const std::filesystem::path& path, const PluginSearch& search);
 /// has it. Throws Error("plugin_not_found") that says where it looked.
 std::filesystem::path findPlugin(const std::string& nameOrPath, const PluginSearch& search);
 
+/// The same for what somebody types into a terminal, where a path may be relative to the working directory: whatever
+/// holds a slash or ends with .so is one.
+std::filesystem::path findTypedPlugin(const std::string& nameOrPath, const PluginSearch& search);
+
 /// The absolute paths of all lib*.so in the directories, the first of each name only, sorted by name.
 std::vector<std::filesystem::path> installedPlugins(const PluginSearch& search);
 

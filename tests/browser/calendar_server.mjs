@@ -22,7 +22,7 @@ export class CalendarServer {
         if (request.method === 'DELETE') return response.writeHead(this.entries.delete(request.url) ? 204 : 404).end();
         if (request.method !== 'PROPFIND') return response.writeHead(404).end();
         const inside = request.headers.depth === '1'
-          ? resource('/me/home/', calendar('Home')) + resource('/me/work/', calendar('Work'))
+          ? resource('/me/home/', calendar('Home')) + resource('/me/jobs/', calendar('Work'))
           : resource('/', '<d:current-user-principal><d:href>/me/</d:href></d:current-user-principal>'
             + '<c:calendar-home-set><d:href>/me/</d:href></c:calendar-home-set>');
         response.writeHead(207, { 'Content-Type': 'application/xml' });

@@ -217,7 +217,7 @@ test('a calendar server is connected by typing, and what is wrong is said at its
   await picture('choose-calendar');
   await dialog.getByRole('button', { name: 'Use this calendar' }).click();
   await seesText('Your entries go to “Work”.');
-  await eventually('the entry in the other calendar', () => [...server.entries].some((entry) => entry.startsWith('/me/work/')));
+  await eventually('the entry in the other calendar', () => [...server.entries].some((entry) => entry.startsWith('/me/jobs/')));
 
   await card('caldav').getByRole('button', { name: 'Disconnect' }).click();
   await dialog.getByRole('button', { name: 'Disconnect' }).click();

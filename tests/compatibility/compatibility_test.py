@@ -1,4 +1,4 @@
-"""Plugins of other times on today's host: binaries of SDK 1.0, and plugins from the future."""
+"""Plugins of other times on today's host: binaries of every released minor, and plugins from the future."""
 import hashlib
 import json
 import os
@@ -9,10 +9,15 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "sdk"))
+sys.path.insert(0, os.path.join(HERE, "..", "mail"))
 
-from plugin_world import BINARY, SOURCE, PluginLife, run  # noqa: E402
+from calendars import PASSWORD, USER, Calendars  # noqa: E402
+from plugin_world import BINARY, SOURCE, PluginLife, checked, eventually, run  # noqa: E402
+from mail_server import MailServer  # noqa: E402
 
 GOLDEN = os.path.join(HERE, "golden")
+GOLDEN_1_1 = os.path.join(HERE, "golden-1.1")
+WAYS = ("in-process", "isolated")
 NEWER = os.path.join(BINARY, "tests", "compatibility", "plugins")
 PROGRAM = os.path.join(BINARY, "bin", "calbridge")
 
@@ -27,28 +32,104 @@ class Compatibility(unittest.TestCase):
                 with open(os.path.join(HERE, name), "rb") as frozen:
                     self.assertEqual(hashlib.sha256(frozen.read()).hexdigest(), digest,
                                      f"{name} was changed; what was released once stays as it was")
-        for folder in ("golden", "sdk-1.0"):
+        for folder in ("golden", "sdk-1.0", "golden-1.1", "sdk-1.1"):
             for at, _, files in os.walk(os.path.join(HERE, folder)):
                 for name in files:
                     self.assertIn(os.path.relpath(os.path.join(at, name), HERE), named, "not in SHA256SUMS")
 
     def test_the_golden_binaries_are_what_plugins_out_there_are_like(self):
-        for name in ("libgolden_c.so", "libgolden_cpp.so"):
-            path = os.path.join(GOLDEN, name)
+        for folder, name in ((GOLDEN, "libgolden_c.so"), (GOLDEN, "libgolden_cpp.so"),
+                             (GOLDEN_1_1, "libgolden_1_1_c.so"), (GOLDEN_1_1, "libgolden_1_1_cpp.so")):
+            path = os.path.join(folder, name)
             self.assertRegex(run("nm", "-D", "--defined-only", path), r"^[0-9a-f]+ [DR] calbridge_plugin_v1\n$")
             self.assertNotIn(".symtab", run("readelf", "-S", "--wide", path), f"{name} is stripped")
             with open(path, "rb") as file:
                 self.assertNotIn(SOURCE.encode() + b"/", file.read())
 
-    def test_a_golden_plugin_in_c_lives_its_whole_life(self):
-        with PluginLife(os.path.join(GOLDEN, "libgolden_c.so"), "golden-c") as life:
-            life.live()
-            self.assertIn("last 1", life.host.log(), "what it keeps with the host came back")
+    def ran(self, life, way):
+        """It ran where it should, and its process did not end."""
+        restarts = f'calbridge_plugin_restarts_total{{provider="{life.name}"}} 0'
+        self.assertEqual(restarts in life.app("GET", "/metrics").body, way == "isolated")
 
-    def test_a_golden_plugin_in_cpp_lives_its_whole_life(self):
-        with PluginLife(os.path.join(GOLDEN, "libgolden_cpp.so"), "golden-cpp") as life:
-            life.live()
-            self.assertRegex(life.host.log(), r"push of (\S+), last \1", "what it keeps with the host came back")
+    def lives(self, language, kept):
+        for way in WAYS:
+            with self.subTest(way), PluginLife(os.path.join(GOLDEN, f"libgolden_{language}.so"), f"golden-{language}",
+                                               overrides={"plugins.isolation.default": way}) as life:
+                life.live()
+                self.assertRegex(life.host.log(), kept, "what it keeps with the host came back")
+                self.ran(life, way)
+
+    def test_a_golden_plugin_in_c_lives_its_whole_life_in_the_hosts_process_and_in_its_own(self):
+        self.lives("c", r"last 1")
+
+    def test_a_golden_plugin_in_cpp_lives_its_whole_life_in_the_hosts_process_and_in_its_own(self):
+        self.lives("cpp", r"push of (\S+), last \1")
+
+    def test_a_golden_plugin_of_1_1_with_a_form_and_calendars_lives_its_whole_life_both_ways(self):
+        for way in WAYS:
+            service = Calendars()
+            overrides = {"plugins.isolation.default": way, "providers.golden.allowed_hosts": '["127.0.0.0/8"]'}
+            with self.subTest(way), PluginLife(os.path.join(GOLDEN_1_1, "libgolden_1_1_cpp.so"), "golden",
+                                               overrides=overrides, service=service) as life:
+                life.start()
+                typed = {"server": service.url, "username": USER, "password": "wrong"}
+                refused = life.john("POST", "/api/calendar/golden/connect/", {"credentials": typed})
+                self.assertEqual((refused.status, refused.json["code"]), (422, "invalid_credentials"))
+                typed["password"] = PASSWORD
+                answer = life.john("POST", "/api/calendar/golden/connect/", {"credentials": typed})
+                self.assertEqual(answer.status, 200, answer)
+                self.assertEqual(life.status()["account"], USER + "@golden.example")
+                life.send("order.confirmed", 1)
+                eventually(lambda: service.titles("first") == ["Deep clean with Sarah"], "the entry arrives")
+                listed = life.john("GET", "/api/calendar/golden/calendars/").json["calendars"]
+                self.assertEqual([(c["id"], c["chosen"]) for c in listed], [("first", True), ("second", False)])
+                chosen = life.john("PUT", "/api/calendar/golden/calendar/", {"id": "second"})
+                self.assertEqual(chosen.status, 200, chosen)
+                eventually(lambda: (service.titles("first"), service.titles("second")) == ([], ["Deep clean with Sarah"]),
+                           "the entry moves to the calendar that was chosen")
+                self.assertRegex(life.host.log(), r"push of (\S+), last \1", "what it keeps with the host came back")
+                life.send("order.cancelled", 2)
+                eventually(lambda: service.titles("second") == [], "the entry goes away")
+                self.assertEqual(life.john("POST", "/api/calendar/golden/disconnect/", {}).status, 200)
+                eventually(lambda: service.goodbyes == 1, "the grant is given back, with the secret")
+                self.ran(life, way)
+
+    def test_a_golden_plugin_of_1_1_that_sends_mail_lives_its_whole_life_both_ways(self):
+        for way in WAYS:
+            mail = MailServer().start()
+            with self.subTest(way), PluginLife(os.path.join(GOLDEN_1_1, "libgolden_1_1_c.so"), "golden",
+                                               overrides={"plugins.isolation.default": way}, service=mail,
+                                               settings={"from": "calendar@golden.example"},
+                                               environment={"SMTP_URL": f"smtp://127.0.0.1:{mail.port}"}) as life:
+                life.start()
+                life.send("order.confirmed", 1)
+                eventually(lambda: len(mail.received) == 1, "an invitation arrives")
+                life.send("order.cancelled", 2)
+                eventually(lambda: len(mail.received) == 2, "and its end")
+                first, last = mail.received
+                self.assertEqual((first.sender, first.recipients), ("calendar@golden.example", ["john@example.com"]))
+                self.assertEqual((first.message["Subject"], last.message["Subject"]), ("Invitation", "Cancelled"))
+                self.assertIn("Deep clean with Sarah", first.message.get_content())
+                self.assertIn(life.host.url, first.message["List-Unsubscribe"])
+                self.assertIn("a mail was handed over", life.host.log())
+                self.ran(life, way)
+
+    def test_what_no_host_calls_yet_works_in_a_golden_plugin_of_1_1(self):
+        script = {"credentials": {"server": "https://golden.example", "username": USER},
+                  "routes": [{"on": "GET https://golden.example/calendars",
+                              "reply": {"json": {"calendars": [{"id": "first", "writable": True},
+                                                               {"id": "second", "writable": True}]}}},
+                             {"on": "GET https://golden.example/busy",
+                              "reply": {"json": {"busy": [{"start": "{query.start}", "end": "{query.end}"}]}}},
+                             {"on": "GET https://golden.example/changes",
+                              "reply": {"json": {"changes": [{"id": "e1", "deleted": True}], "token": "{query.since}1"}}}]}
+        with tempfile.NamedTemporaryFile("w", prefix="calbridge-test-", suffix=".json") as file:
+            json.dump(script, file)
+            file.flush()
+            groups = ("calendars", "free-busy", "changes", "credentials", "reply.shape", "same")
+            outcomes = checked(PROGRAM, os.path.join(GOLDEN_1_1, "libgolden_1_1_cpp.so"), "--script", file.name,
+                               *(word for group in groups for word in ("--only", group)))
+        self.assertEqual(set(outcomes.values()), {"passed"}, outcomes)
 
     def test_a_golden_plugin_offers_what_it_could_when_it_was_made_and_nothing_else(self):
         for name in ("c", "cpp"):
@@ -57,11 +138,13 @@ class Compatibility(unittest.TestCase):
             self.assertEqual(shown["problems"], [])
             self.assertEqual(sorted(shown["operations"]), ["connect", "exchange", "push", "refresh", "revoke"])
 
-    def test_sources_of_sdk_1_0_compile_with_todays_headers(self):
-        for compiler, standard, source in ((os.environ["CALBRIDGE_CC"], "c11", "golden_c.c"),
-                                           (os.environ["CALBRIDGE_CXX"], "c++20", "golden_cpp.cpp")):
+    def test_sources_of_every_released_minor_compile_with_todays_headers(self):
+        for compiler, standard, source in ((os.environ["CALBRIDGE_CC"], "c11", "golden/golden_c.c"),
+                                           (os.environ["CALBRIDGE_CXX"], "c++20", "golden/golden_cpp.cpp"),
+                                           (os.environ["CALBRIDGE_CC"], "c11", "golden-1.1/golden_1_1_c.c"),
+                                           (os.environ["CALBRIDGE_CXX"], "c++20", "golden-1.1/golden_1_1_cpp.cpp")):
             run(compiler, f"-std={standard}", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-                f"-I{SOURCE}/sdk/include", os.path.join(GOLDEN, source))
+                f"-I{SOURCE}/sdk/include", os.path.join(HERE, source))
 
     def from_the_future(self, library):
         with PluginLife(os.path.join(NEWER, library), "newer") as life:

@@ -90,6 +90,8 @@ CALBRIDGE_EXPORT const calbridge_plugin_v1_t TABLE = {
 #endif
 #if defined(TOO_SMALL)
     .struct_size = 40,
+#elif defined(HALF_A_MEMBER)
+    .struct_size = CALBRIDGE_PLUGIN_MIN_SIZE + 4,
 #elif defined(OLDER)
     .struct_size = CALBRIDGE_PLUGIN_MIN_SIZE, /* made before revoke and feed: what lies there is somebody else's */
 #elif defined(NEWER)

@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from plugin_world import BINARY, SOURCE, PluginLife, run  # noqa: E402
+from plugin_world import BINARY, SOURCE, PluginLife, checked, run  # noqa: E402
 
 CXX, CC, CLANG = os.environ["CALBRIDGE_CXX"], os.environ["CALBRIDGE_CC"], "clang++-14"
 
@@ -51,6 +51,11 @@ class InstalledSdk(unittest.TestCase):
         shown = run("nm", "-D", "--defined-only", plugin)
         self.assertRegex(shown, r"^[0-9a-f]+ [DR] calbridge_plugin_v1\n$")
 
+    def passes_the_installed_check(self, plugin):
+        outcomes = checked(self.program, plugin, environment=self.environment)
+        for check in ("library.exports", "oauth.pkce", "entry.cut-off", "same.bytes", "same.isolated"):
+            self.assertEqual(outcomes[check], "passed", check)
+
     def build(self, project, compiler, *options):
         """Configures and builds a project against the SDK alone; returns the build folder."""
         build = tempfile.mkdtemp(dir=self.folder)
@@ -79,6 +84,7 @@ class InstalledSdk(unittest.TestCase):
                 self.assertNotIn(SOURCE + "/", deps, "nothing of the source tree was read")
                 plugin = os.path.join(build, "libacme.so")
                 self.exports_its_table_alone(plugin)
+                self.passes_the_installed_check(plugin)
                 with PluginLife(plugin, "acme", self.program, os.path.join(self.prefix, "share", "calbridge", "config"),
                                 os.path.join(project, "provider.py")) as life:
                     life.live()
@@ -94,11 +100,25 @@ class InstalledSdk(unittest.TestCase):
         self.exports_its_table_alone(plugin)
         needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", plugin))
         self.assertEqual(needed, ["libc.so.6"], "a plugin in C needs the C library and nothing else")
+        self.passes_the_installed_check(plugin)
         with PluginLife(plugin, "acme", self.program, script=os.path.join(project, "provider.py")) as life:
             life.live()
         os.remove(plugin)
         run("make", folder=project, environment=self.environment)
         self.exports_its_table_alone(plugin)
+
+    def test_a_plugin_in_cpp_builds_with_pkg_config_alone_and_delivers(self):
+        project = os.path.join(self.folder, "in-cpp")
+        shutil.copytree(os.path.join(self.sdk, "share", "calbridge-sdk", "template"), project)
+        flags = run("pkg-config", "--cflags", "--libs", "calbridge-sdk", environment=self.environment).split()
+        plugin = os.path.join(project, "libacme.so")
+        run(CXX, "-std=c++20", "-fno-gnu-unique", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-MD", "plugin.cpp", *flags, "-o",
+            plugin, folder=project, environment=self.environment)
+        self.only_the_sdk(project)
+        self.exports_its_table_alone(plugin)
+        self.passes_the_installed_check(plugin)
+        with PluginLife(plugin, "acme", self.program, script=os.path.join(project, "provider.py")) as life:
+            life.live()
 
     def test_a_new_project_compiles_under_its_own_name_and_delivers(self):
         project = os.path.join(self.folder, "written")

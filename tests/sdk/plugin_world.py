@@ -31,6 +31,17 @@ def run(*command, folder=None, environment=None, input=None, fails=False):
     return done.stdout + done.stderr if fails else done.stdout
 
 
+def checked(program, plugin, *options, environment=None):
+    """`calbridge plugins check` of it: nothing may fail. Returns the outcome of every check by its id."""
+    done = subprocess.run([program, "plugins", "check", plugin, "--json", *options], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, env=environment, timeout=4 * DEADLINE)
+    assert done.returncode in (0, 1), f"{plugin} → {done.returncode}\n{done.stdout}{done.stderr}"
+    checks = json.loads(done.stdout)["checks"]
+    failed = [(check["id"], check["findings"]) for check in checks if check["outcome"] == "failed"]
+    assert not failed and done.returncode == 0, f"{plugin}: {failed}"
+    return {check["id"]: check["outcome"] for check in checks}
+
+
 class SmallService:
     """provider.py as a process of its own. Its tokens end within the host's margin, so that each push needs a refresh."""
 
@@ -71,19 +82,24 @@ def configuration(folder, name, source=None):
 
 class PluginLife:
     """`plugin`: the library's path; `name`: the provider's id; `program`: another calbridge than the one just built;
-    `config`: another configuration to start from; `overrides`: further values of calbridge.json."""
+    `config`: another configuration to start from; `overrides`: further values of calbridge.json; `service`: another one
+    than provider.py, with stop(), and then `settings` of the provider and the host's `environment`."""
 
-    def __init__(self, plugin, name, program=None, config=None, script=None, overrides=()):
+    def __init__(self, plugin, name, program=None, config=None, script=None, overrides=(), service=None, settings=(),
+                 environment=()):
         self.folder, self.name = tempfile.mkdtemp(prefix="calbridge-test-"), name
-        self.service = SmallService(script) if script else SmallService()
         prefix = name.upper().replace("-", "_")
+        if service is None:
+            service = SmallService(script) if script else SmallService()
+            settings = {"api_url": service.url}
+            environment = {f"{prefix}_CLIENT_ID": f"{script_name(script)}-client",
+                           f"{prefix}_CLIENT_SECRET": f"{script_name(script)}-secret"}
+        self.service = service
         self.host = Host(self.folder, NOWHERE, free_port(),
                          {f"providers.{name}.plugin": os.path.basename(plugin)[len("lib"):-len(".so")],
-                          f"providers.{name}.settings.api_url": self.service.url,
+                          f"providers.{name}.settings": json.dumps(dict(settings)),
                           "plugins.directories": json.dumps([os.path.dirname(plugin)]), **dict(overrides)},
-                         {f"{prefix}_CLIENT_ID": f"{script_name(script)}-client",
-                          f"{prefix}_CLIENT_SECRET": f"{script_name(script)}-secret"},
-                         configuration(self.folder, name, config))
+                         dict(environment), configuration(self.folder, name, config))
         self.host.program = program or self.host.program
 
     def __enter__(self):
@@ -92,9 +108,10 @@ class PluginLife:
     def __exit__(self, kind, value, trace):
         code = self.host.stop()
         self.service.stop()
+        lines = "".join(getattr(self.service, "lines", [])[-40:])
         if kind:
             log = self.host.log()[-6000:] if os.path.exists(self.host.log_path) else "(it did not start)"
-            print(f"---- the host's log ----\n{log}\n---- the service's ----\n{''.join(self.service.lines[-40:])}")
+            print(f"---- the host's log ----\n{log}\n---- the service's ----\n{lines}")
         shutil.rmtree(self.folder, ignore_errors=True)
         assert kind or code == 0, f"the host ended with {code}"
 

@@ -13,10 +13,10 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from plugin_world import BINARY, DEADLINE, SOURCE, free_port, run  # noqa: E402
+from plugin_world import BINARY, DEADLINE, SOURCE, checked, free_port, run  # noqa: E402
 
 BLOCK = re.compile(r"(?:^<!-- not run: (?P<reason>.+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
-RUN = {"sh", "jsonc", "cpp", "c"}
+RUN = {"sh", "jsonc", "json5", "cpp", "c"}
 NOT_RUN = 0  # how many blocks of the README may be marked
 
 
@@ -65,6 +65,7 @@ class Readme(unittest.TestCase):
         self.assertIn("everything was done", said)
         self.assertIn('"title": "Deep clean"', said)
         self.assertIn("connected=acme", said)
+        self.assertRegex(said, r"\d+ checks: \d+ passed, 0 failed")
 
         # What it shows of calbridge.json, with the plugin that has just been built.
         demo, blocks = os.path.join(self.home, "demo"), self.texts("jsonc")
@@ -80,6 +81,17 @@ class Readme(unittest.TestCase):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             run(os.path.join(self.home, "calbridge", "bin", "calbridge"), "check", "--config", folder, folder=demo)
+
+        # What it shows of a script for `plugins check`, with the plugin that has just been built.
+        scripts = self.texts("json5")
+        self.assertGreaterEqual(len(scripts), 1)
+        for script in scripts:
+            path = os.path.join(demo, "acme", "check.json")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(script)
+            outcomes = checked(os.path.join(self.home, "calbridge", "bin", "calbridge"),
+                               os.path.join(demo, "acme", "build", "libacme.so"), "--script", path)
+            self.assertEqual(outcomes["entry.created"], "passed")
 
     def log(self):
         path = os.path.join(self.home, "demo", "host.log")

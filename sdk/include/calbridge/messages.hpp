@@ -5,6 +5,19 @@
 /// that may be absent are empty then. Unknown fields are ignored.
 namespace calbridge::sdk {
 
+namespace detail {
+/// The string member `key` of an object, or `fallback` without one. Throws Problem(invalidRequest) when it is there and
+/// is no string.
+inline std::string textIn(const Json& object, const char* key, const std::string& fallback) {
+  const auto found = object.find(key);
+  if (found == object.end()) {
+    return fallback;
+  }
+  return found->is_string() ? found->get<std::string>()
+                            : throw Problem(Status::invalidRequest, std::string(key) + " must be a string");
+}
+} // namespace detail
+
 /// What `create` gives: the application's own credentials and the provider's settings, already valid against the
 /// manifest's schema.
 struct Settings {
@@ -12,8 +25,10 @@ struct Settings {
   std::string clientSecret;     ///< empty while the installation has none
   Json values = Json::object(); ///< the settings themselves
 
-  /// A string setting, or `fallback` when it is absent.
-  std::string text(const char* key, const std::string& fallback = {}) const { return values.value(key, fallback); }
+  /// A string setting, or `fallback` when it is absent. Throws Problem(invalidRequest) when it is something else.
+  std::string text(const char* key, const std::string& fallback = {}) const {
+    return detail::textIn(values, key, fallback);
+  }
 };
 
 /// Where does a person give consent? The host made `state` and the challenge, and checks them.
@@ -130,8 +145,10 @@ struct Nothing {};
 struct AuthenticateRequest {
   Json credentials = Json::object(); ///< the form's values
 
-  /// One field of the form, or `fallback` when it was left out.
-  std::string text(const char* key, const std::string& fallback = {}) const { return credentials.value(key, fallback); }
+  /// One field of the form, or `fallback` when it was left out. Throws Problem(invalidRequest) when it is no string.
+  std::string text(const char* key, const std::string& fallback = {}) const {
+    return detail::textIn(credentials, key, fallback);
+  }
 };
 /// Somebody is known now: what the host keeps for the calls to come.
 struct Authentication {

@@ -53,9 +53,11 @@ void readOwnName() {
 
 #define MANIFEST(capabilities, services, egressSettings, settings)                                                     \
   "{\"id\":\"broken\",\"name\":\"Broken in one "                                                                       \
-  "way\",\"version\":\"1.0.0\",\"capabilities\":[\"oauth2\",\"delete\",\"feed\",\"credentials\"" capabilities          \
+  "way\",\"version\":\"1.0.0\",\"capabilities\":[\"oauth2\",\"delete\",\"feed\",\"credentials\",\"list-calendars\","   \
+  "\"free-busy\",\"changes\",\"invitations\"" capabilities                                                             \
   "],\"requires\":[\"calbridge.call/1\",\"calbridge.http/1\",\"calbridge.clock/1\"" services                           \
-  "],\"optional\":[\"calbridge.log/1\"],\"egress\":[\"api.acme.example\"],\"egress_settings\":[" egressSettings        \
+  "],\"optional\":[\"calbridge.log/1\",\"calbridge.smtp/"                                                              \
+  "1\"],\"egress\":[\"api.acme.example\"],\"egress_settings\":[" egressSettings                                        \
   "],\"credentials_schema\":{\"type\":\"object\",\"required\":[\"password\"],\"properties\":{\"password\":{\"title\":" \
   "\"P\","                                                                                                             \
   "\"type\":\"string\",\"writeOnly\":true}}},\"concurrent\":true,\"settings_schema\":{\"type\":\"object\"" settings    \
@@ -64,7 +66,7 @@ void readOwnName() {
 #define CLOSED ",\"properties\":{},\"additionalProperties\":false"
 
 /// Longer than every variant; what is left over is filled with blanks, which JSON allows at its end.
-char manifest[1024] = MANIFEST(REVOKE, "", "", CLOSED);
+char manifest[1536] = MANIFEST(REVOKE, "", "", CLOSED);
 
 void say(const char* other) {
   std::memset(manifest, ' ', sizeof manifest);
@@ -417,11 +419,39 @@ std::string rendering(const Json& request, const Json& entry) {
   return "BEGIN:VEVENT\r\nUID:" + uid + "\r\nDTSTAMP:20261122T100000Z\r\nDTSTART:20261201T090000Z\r\nEND:VEVENT\r\n";
 }
 
+const std::string kSecond = "second:"; // begins the ids of entries that are there
+
+/// Where the entries of a calendar are.
+std::string entriesOf(bool second) {
+  return second ? kApi + "/calendars/second/entries" : kApi + "/entries";
+}
+bool wantsSecond(const Json& request) {
+  return text(request, "calendar") == "second" && !fault("calendars.chosen");
+}
+
+/// Removes an entry that this plugin made; one that is gone is fine, unless it is `strict`.
+void drop(const Call& call, const std::string& known, const std::string& token, bool strict = false) {
+  const bool second = known.starts_with(kSecond);
+  const std::string id = second ? known.substr(kSecond.size()) : known;
+  const Answer gone = send(call, "DELETE", entriesOf(second) + "/" + encoded(id), token, "");
+  if (gone.status / 100 != 2 && (gone.status != 404 || strict)) {
+    refuse(call, gone, token);
+  }
+}
+
 /// What a good push asks the service, and in which order.
 Json upsert(const Call& call, Instance& instance, const Json& request, const std::string& token) {
+  const bool second = wantsSecond(request);
+  const std::string entries = entriesOf(second);
   const Json& entry = request.at("entry");
   const std::string uid = text(request, "uid");
-  const std::string known = text(request, "provider_event_id");
+  std::string known = text(request, "provider_event_id");
+  std::string elsewhere;
+  if (known.starts_with(kSecond) != second) {
+    elsewhere.swap(known); // another calendar was chosen since
+  } else if (second) {
+    known.erase(0, kSecond.size());
+  }
   const bool before = instance.pushedBefore(uid);
   std::string body = Json{{"title", text(entry, "title")},
                           {"text", text(entry, "description")},
@@ -435,7 +465,7 @@ Json upsert(const Call& call, Instance& instance, const Json& request, const std
   const bool looks = before ? !fault("entry.once") : !fault("entry.cut-off");
   if (id.empty() && looks) {
     // POST gives the id: whether an earlier try made it, only a look-up tells.
-    const Answer found = send(call, "GET", kApi + "/entries?uid=" + encoded(uid), token, "");
+    const Answer found = send(call, "GET", entries + "?uid=" + encoded(uid), token, "");
     if (found.status != 200) {
       refuse(call, found, token);
     }
@@ -448,17 +478,22 @@ Json upsert(const Call& call, Instance& instance, const Json& request, const std
   if (const std::size_t at = body.find(" two"); at != std::string::npos && fault("entry.changed")) {
     body.replace(at, 4, " one"); // what it said before
   }
-  const std::string url = change ? kApi + "/entries/" + encoded(id) : kApi + "/entries";
-  char clock[40] = "";
+  const std::string url = change ? entries + "/" + encoded(id) : entries;
+  char extra[40] = "";
   if (fault("same.bytes")) {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    std::snprintf(clock, sizeof clock, "%lld.%09ld", static_cast<long long>(now.tv_sec), now.tv_nsec);
+    std::snprintf(extra, sizeof extra, "%lld.%09ld", static_cast<long long>(now.tv_sec), now.tv_nsec);
+  }
+  if (fault("same.isolated")) {
+    const int file = ::open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    std::snprintf(extra, sizeof extra, file < 0 ? "nobody" : "somebody");
+    ::close(file);
   }
   Answer written =
-      send(call, change ? "PUT" : "POST", url, token, body, "application/json", fault("same.bytes") ? clock : nullptr);
+      send(call, change ? "PUT" : "POST", url, token, body, "application/json", extra[0] != '\0' ? extra : nullptr);
   if (written.status == 404 && change) { // somebody deleted it
-    written = send(call, "POST", kApi + "/entries", token, body);
+    written = send(call, "POST", entries, token, body);
   }
   if (written.status != 200 && written.status != 201) {
     refuse(call, written, token);
@@ -467,6 +502,10 @@ Json upsert(const Call& call, Instance& instance, const Json& request, const std
   if (id.empty()) {
     throw End{CALBRIDGE_TRANSIENT, "no id"};
   }
+  if (!elsewhere.empty() && !fault("calendars.moved")) {
+    drop(call, elsewhere, token);
+  }
+  id.insert(0, second ? kSecond : "");
   return {{"provider_event_id", id}, {"etag", text(written.json, "etag")}, {"rendering", rendering(request, entry)}};
 }
 
@@ -474,13 +513,15 @@ Json erase(const Call& call, const Json& request, const std::string& token) {
   const std::string known = text(request, "provider_event_id");
   std::vector<std::string> ids;
   if (known.empty()) {
-    const Answer found = send(call, "GET", kApi + "/entries?uid=" + encoded(text(request, "uid")), token, "");
+    const bool second = wantsSecond(request);
+    const std::string query = "?uid=" + encoded(text(request, "uid"));
+    const Answer found = send(call, "GET", entriesOf(second) + query, token, "");
     if (found.status != 200) {
       refuse(call, found, token);
     }
     for (const Json& item : found.json.value("items", Json::array())) {
       if (item.is_object() && text(item, "uid") == text(request, "uid")) {
-        ids.push_back(text(item, "id"));
+        ids.push_back((second ? kSecond : "") + text(item, "id"));
       }
     }
   } else if (!fault("entry.removed")) {
@@ -490,13 +531,52 @@ Json erase(const Call& call, const Json& request, const std::string& token) {
     ids.emplace_back("dentist");
   }
   for (const std::string& id : ids) {
-    const Answer gone = send(call, "DELETE", kApi + "/entries/" + encoded(id), token, "");
-    const bool fine = gone.status / 100 == 2 || (gone.status == 404 && !fault("entry.removed-twice"));
-    if (!fine) {
-      refuse(call, gone, token);
-    }
+    drop(call, id, token, fault("entry.removed-twice"));
   }
   return {{"provider_event_id", known.empty() ? text(request, "uid") : known}};
+}
+
+/// Tells the recipient by mail, too.
+void invite(const Call& call, const Json& request) {
+  const auto* smtp = call.service<calbridge_smtp_service_v1_t>(CALBRIDGE_SMTP_SERVICE);
+  const Json recipient = request.value("recipient", Json::object());
+  const std::string to = recipient.is_object() ? text(recipient, "email") : "";
+  if (smtp == nullptr || to.empty()) {
+    return;
+  }
+  const bool removal = text(request, "operation") == "delete";
+  const Json entry = request.value("entry", Json::object());
+  std::string title = entry.is_object() ? text(entry, "title").substr(0, 300) : "";
+  for (char& c : title) {
+    c = c >= ' ' && c <= '~' ? c : ' ';
+  }
+  std::string id = text(request, "idempotency_key") + (removal ? "-gone" : "");
+  id += fault("mail.once") && request.value("attempt", 1) > 1 ? "-again" : "";
+  const bool leavesOut = fault("mail.unsubscribe") && removal;
+  const std::string message =
+      "From: <acme@acme.example>\r\nTo: <" + to + ">\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <" + id +
+      "@acme.example>\r\nSubject: an appointment\r\n\r\n" + title + (fault("mail.message") ? "\n" : "\r\n") +
+      (leavesOut ? "" : text(recipient, "unsubscribe_url")) + "\r\n";
+  const auto hand = [&](const std::string& address) {
+    const std::string envelope = Json{{"from", "acme@acme.example"}, {"to", {address}}}.dump();
+    calbridge_bytes response{};
+    const calbridge_status status =
+        smtp->send(call.handle, {envelope.data(), envelope.size()}, {message.data(), message.size()}, &response);
+    return std::pair(status, Json::parse(response.data, response.data + response.size));
+  };
+  const auto [status, why] = hand(to);
+  if (fault("mail.sent")) {
+    hand(to);
+  }
+  if (fault("mail.recipient")) {
+    hand("archive@acme.example");
+  }
+  if (status != CALBRIDGE_OK) {
+    const bool odd =
+        (fault("mail.refused") && why.value("scope", "") == "recipient" && status == CALBRIDGE_PERMANENT) ||
+        (fault("mail.unreachable") && why.value("kind", "") == "connect");
+    throw End{!odd ? status : status == CALBRIDGE_PERMANENT ? CALBRIDGE_TRANSIENT : CALBRIDGE_PERMANENT, "no mail"};
+  }
 }
 
 void push(void* self, const calbridge_host_v1_t* host, calbridge_call* handle, calbridge_bytes bytes) {
@@ -541,6 +621,7 @@ void push(void* self, const calbridge_host_v1_t* host, calbridge_call* handle, c
       throw End{CALBRIDGE_CONFLICT, "it was deleted"};
     }
     Json answer = removal ? erase(call, request, token) : upsert(call, instance, request, token);
+    invite(call, request);
     if (insideAny > 1) {
       throw End{CALBRIDGE_PERMANENT, "one at a time"};
     }
@@ -591,6 +672,53 @@ void authenticate(void* self, const calbridge_host_v1_t* host, calbridge_call* h
       throw End{CALBRIDGE_TRANSIENT, "not yet"};
     }
     return {{"secret", {{"password", text(typed, "password")}}}, {"account", {{"id", "7"}, {"label", "person"}}}};
+  });
+}
+
+Json got(const Call& call, const Json& request, const std::string& url) {
+  const std::string token = text(request, "access_token");
+  const Answer answer = send(call, "GET", url, token, "");
+  if (answer.status != 200) {
+    refuse(call, answer, token);
+  }
+  return answer.json;
+}
+
+void listCalendars(void* self, const calbridge_host_v1_t* host, calbridge_call* handle, calbridge_bytes bytes) {
+  (void)self;
+  operation(host, handle, bytes, [&](const Call& call, const Json& request) -> Json {
+    got(call, request, kApi + "/calendars");
+    Json calendars = {{{"id", "first"}, {"name", "First"}, {"writable", true}, {"primary", true}},
+                      {{"id", "second"}, {"name", "Second"}, {"writable", true}},
+                      {{"id", "holidays"}, {"name", "Holidays"}, {"writable", false}}};
+    if (fault("calendars.listed")) {
+      calendars.push_back(calendars.front());
+    }
+    return {{"calendars", calendars}};
+  });
+}
+
+void freeBusy(void* self, const calbridge_host_v1_t* host, calbridge_call* handle, calbridge_bytes bytes) {
+  (void)self;
+  operation(host, handle, bytes, [&](const Call& call, const Json& request) -> Json {
+    const std::string start = required(request, "start");
+    const std::string end = required(request, "end");
+    got(call, request, kApi + "/busy?start=" + encoded(start) + "&end=" + encoded(end));
+    const Json one = {{"start", fault("free-busy.within") ? "2020-01-01T00:00:00Z" : start},
+                      {"end", fault("free-busy.within") ? "2020-01-01T01:00:00Z" : end}};
+    return {{"busy", Json::array({one})}};
+  });
+}
+
+void changes(void* self, const calbridge_host_v1_t* host, calbridge_call* handle, calbridge_bytes bytes) {
+  (void)self;
+  operation(host, handle, bytes, [&](const Call& call, const Json& request) -> Json {
+    const std::string since = text(request, "sync_token");
+    got(call, request, kApi + "/changes?since=" + encoded(since));
+    if (fault("changes.token") && !since.empty()) {
+      throw End{CALBRIDGE_CONFLICT, "which token?"};
+    }
+    return {{"changes", {{{"provider_event_id", "e1"}, {"deleted", false}}}}, {"sync_token", since + "1"}};
   });
 }
 
@@ -657,7 +785,7 @@ extern "C" constinit const calbridge_plugin_v1_t calbridge_plugin_v1 = {
     .revoke = revoke,
     .feed = feed,
     .authenticate = authenticate,
-    .list_calendars = nullptr,
-    .free_busy = nullptr,
-    .changes = nullptr,
+    .list_calendars = listCalendars,
+    .free_busy = freeBusy,
+    .changes = changes,
 };

@@ -22,6 +22,8 @@ def run(*arguments):
 
 
 class Fixture(unittest.TestCase):
+    maxDiff = None
+
     def setUp(self):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)

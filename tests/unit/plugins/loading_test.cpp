@@ -27,6 +27,7 @@ TEST_CASE("each kind of broken plugin is a problem in words, at the provider's p
   const auto [name, words] = GENERATE(table<std::string, std::string>({
       {"wrong_magic", "wrong magic number"},
       {"too_small", "40 bytes long"},
+      {"half_a_member", "84 bytes long"},
       {"wrong_major", "plugin interface 2"},
       {"no_push", "lacks one of"},
       {"no_table", "does not export calbridge_plugin_v1"},
@@ -48,6 +49,45 @@ TEST_CASE("each kind of broken plugin is a problem in words, at the provider's p
   CHECK_THAT(f.onlyProblem(), Catch::StartsWith("/providers/probe/plugin: "));
   CHECK(f.providers.all().empty());
   CHECK(f.providers.find("probe") == nullptr);
+}
+
+TEST_CASE("a manifest whose texts are too long for a pattern is refused by pointer, and ends no process") {
+  const std::string digits(1000000, '1');
+  nlohmann::json manifest = {{"id", "probe"},
+                             {"name", "Probe"},
+                             {"version", "1.0.0"},
+                             {"requires", nlohmann::json::array()},
+                             {"capabilities", nlohmann::json::array()}};
+  CHECK(plugins::parseManifest(manifest.dump()).version == "1.0.0");
+  const auto complaint = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json changed = manifest;
+    changed[key] = value;
+    try {
+      plugins::parseManifest(changed.dump());
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string("none");
+  };
+  CHECK_THAT(complaint("version", digits), Contains("/version: longer than 500 bytes"));
+  CHECK_THAT(complaint("disconnect_url", "https://" + digits), Contains("/disconnect_url: longer"));
+  CHECK_THAT(complaint("egress", {"api.example", digits}), Contains("/egress/1: longer"));
+  CHECK_THAT(complaint("min_host_minor", 4294967296), Contains("/min_host_minor"));
+  CHECK_THAT(complaint("quota", {{"per_minute", 4294967297}}), Contains("/quota/per_minute"));
+}
+
+TEST_CASE("a manifest that is no object is refused") {
+  CHECK_THROWS_WITH(plugins::parseManifest("[1]"), Contains("it is no JSON object"));
+}
+
+TEST_CASE("what is typed into a terminal names a plugin or its file, from the working directory") {
+  const auto search = testSearch();
+  const fs::path file = testPlugin("plain_c");
+  const std::string relative = fs::relative(file, fs::current_path()).string();
+  CHECK(plugins::findTypedPlugin(relative, search) == file.lexically_normal());
+  CHECK_THROWS_WITH(plugins::findTypedPlugin("libnone.so", search),
+                    Contains((fs::current_path() / "libnone.so").string()));
+  CHECK_THROWS_WITH(plugins::findTypedPlugin("none", search), Contains("there is no plugin \"none\""));
 }
 
 TEST_CASE("a plugin that refuses to be made says why") {
@@ -131,7 +171,7 @@ TEST_CASE("settings that break the plugin's schema are reported by pointer, all 
 TEST_CASE("the catalog lists usable and broken plugins and explains one") {
   auto search = testSearch();
   search.runner.loading = std::chrono::seconds(1); // one of them would never end
-  CHECK(plugins::listPlugins(search).size() == 21);
+  CHECK(plugins::listPlugins(search).size() == 22);
   auto careful = plugins::inspectPlugin("careful", testSearch());
   CHECK(careful.problems.empty());
   CHECK(careful.operations == std::vector<std::string>{"connect", "exchange", "refresh", "push", "revoke", "feed",

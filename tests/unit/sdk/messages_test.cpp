@@ -29,6 +29,8 @@ TEST_CASE("the requests of minor 1 are read field by field") {
   const auto form = from<AuthenticateRequest>(R"({"credentials":{"server":"https://x","password":"p"}})");
   CHECK(form.text("server") == "https://x");
   CHECK(form.text("user", "nobody") == "nobody");
+  CHECK_THROWS_WITH(from<AuthenticateRequest>(R"({"credentials":{"server":7}})").text("server"),
+                    "server must be a string");
   CHECK(complaint<AuthenticateRequest>("{}") == "request/credentials is missing");
   CHECK(complaint<AuthenticateRequest>(R"({"credentials":"p"})") == "request/credentials must be an object");
   CHECK(from<ListCalendarsRequest>(R"({"secret":{"a":1}})").secret == Json{{"a", 1}});
@@ -38,6 +40,14 @@ TEST_CASE("the requests of minor 1 are read field by field") {
   CHECK(complaint<FreeBusyRequest>(R"({"start":"s"})") == "request/end is missing");
   CHECK(from<ChangesRequest>(R"({"sync_token":"t"})").syncToken == "t");
   CHECK(from<RevokeRequest>(R"({"secret":{"a":1}})").secret == Json{{"a", 1}});
+}
+
+TEST_CASE("a setting of another type is named, and an absent one has its fallback") {
+  const auto settings = from<Settings>(R"({"settings":{"api_url":7,"label":"x"}})");
+  CHECK(settings.text("label") == "x");
+  CHECK(settings.text("colour", "red") == "red");
+  CHECK_THROWS_AS(settings.text("api_url"), Problem);
+  CHECK_THROWS_WITH(settings.text("api_url"), "api_url must be a string");
 }
 
 TEST_CASE("a push is read with and without what minor 1 added") {
