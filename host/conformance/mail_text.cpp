@@ -31,10 +31,12 @@ std::vector<std::string_view> linesOf(std::string_view text) {
   return lines;
 }
 
-std::string unfolded(std::string text) {
+/// Folded lines in one: in a header the blank stays (RFC 5322 section 2.2.3), in a calendar it goes (RFC 5545 section
+/// 3.1).
+std::string unfolded(std::string text, bool header) {
   for (const char* fold : {"\r\n ", "\r\n\t"}) {
     for (std::size_t at = 0; (at = text.find(fold, at)) != std::string::npos;) {
-      text.erase(at, 3);
+      text.erase(at, header ? 2 : 3);
     }
   }
   return text;
@@ -105,7 +107,7 @@ std::string decodedWords(const std::string& text) {
 
 std::vector<std::pair<std::string, std::string>> headersOf(std::string_view message) {
   std::vector<std::pair<std::string, std::string>> headers;
-  const std::string head = unfolded(std::string(headOf(message)));
+  const std::string head = unfolded(std::string(headOf(message)), true);
   for (const std::string_view line : linesOf(head)) {
     const std::size_t colon = std::min(line.find(':'), line.size());
     std::string name(line.substr(0, colon));
@@ -132,7 +134,7 @@ std::string readableText(std::string_view message) {
   for (const auto& [name, value] : headersOf(message)) {
     out += name + ": " + decodedWords(value) + "\n";
   }
-  return out + unfolded(quotedPrintable(body, false)) + "\n" + unfolded(base64Parts(body));
+  return out + unfolded(quotedPrintable(body, false), false) + "\n" + unfolded(base64Parts(body), false);
 }
 
 std::vector<std::string> breachesOf(std::string_view message) {

@@ -68,14 +68,166 @@ static inline void text_percent(text* to, const char* words) {
   }
 }
 
-/* ---- reading: pieces of a document that somebody else owns; a piece of size 0 is "not there" ---- */
-
 static inline size_t json_blank(calbridge_bytes json, size_t at) {
   while (at < json.size && memchr(" \t\r\n", json.data[at], 4) != NULL) {
     ++at;
   }
   return at;
 }
+
+/* ---- checking: whatever is read further below may be anything, but is no document until this says so ---- */
+
+/* The length of the valid UTF-8 sequence (RFC 3629) at `at`, or 0. */
+static inline size_t json_utf8(calbridge_bytes json, size_t at) {
+  const unsigned char first = (unsigned char)json.data[at];
+  const size_t size = first < 0x80                     ? 1
+                      : first >= 0xC2 && first <= 0xDF ? 2
+                      : first >= 0xE0 && first <= 0xEF ? 3
+                      : first >= 0xF0 && first <= 0xF4 ? 4
+                                                       : 0;
+  if (size == 0 || json.size - at < size) {
+    return 0;
+  }
+  for (size_t i = 1; i < size; ++i) {
+    const unsigned char c = (unsigned char)json.data[at + i];
+    const unsigned char least = i == 1 && first == 0xE0 ? 0xA0 : i == 1 && first == 0xF0 ? 0x90 : 0x80;
+    const unsigned char most = i == 1 && first == 0xED ? 0x9F : i == 1 && first == 0xF4 ? 0x8F : 0xBF;
+    if (c < least || c > most) {
+      return 0;
+    }
+  }
+  return size;
+}
+
+/* Where the string ends that starts at `at`; 0 when there is none. */
+static inline size_t json_text_end(calbridge_bytes json, size_t at) {
+  if (at >= json.size || json.data[at] != '"') {
+    return 0;
+  }
+  for (++at; at < json.size && json.data[at] != '"';) {
+    size_t size = json_utf8(json, at);
+    if ((unsigned char)json.data[at] < 0x20) {
+      return 0;
+    }
+    if (json.data[at] == '\\') {
+      const char name = at + 1 < json.size ? json.data[at + 1] : '\0';
+      size = name == 'u' ? 6 : 2;
+      if (memchr("\"\\/bfnrtu", name, 9) == NULL || json.size - at < size) {
+        return 0;
+      }
+      for (size_t i = 2; i < size; ++i) {
+        if (memchr("0123456789abcdefABCDEF", json.data[at + i], 22) == NULL) {
+          return 0;
+        }
+      }
+    }
+    if (size == 0) {
+      return 0;
+    }
+    at += size;
+  }
+  return at < json.size ? at + 1 : 0;
+}
+
+static inline size_t json_digits_end(calbridge_bytes json, size_t at) {
+  while (at < json.size && json.data[at] >= '0' && json.data[at] <= '9') {
+    ++at;
+  }
+  return at;
+}
+
+/* Where the number, true, false or null ends that starts at `at`; 0 when there is none. */
+static inline size_t json_word_end(calbridge_bytes json, size_t at) {
+  static const char* const words[] = {"true", "false", "null"};
+  size_t start;
+  for (size_t i = 0; i < 3; ++i) {
+    const size_t size = strlen(words[i]);
+    if (json.size - at >= size && memcmp(json.data + at, words[i], size) == 0) {
+      return at + size;
+    }
+  }
+  at += at < json.size && json.data[at] == '-';
+  start = at;
+  at = json_digits_end(json, at);
+  if (at == start || (json.data[start] == '0' && at > start + 1)) {
+    return 0;
+  }
+  if (at < json.size && json.data[at] == '.') {
+    start = ++at;
+    at = json_digits_end(json, at);
+    if (at == start) {
+      return 0;
+    }
+  }
+  if (at < json.size && (json.data[at] == 'e' || json.data[at] == 'E')) {
+    ++at;
+    at += at < json.size && (json.data[at] == '+' || json.data[at] == '-');
+    start = at;
+    at = json_digits_end(json, at);
+    return at == start ? 0 : at;
+  }
+  return at;
+}
+
+/* Is it one JSON object (RFC 8259) within the limits of the boundary: UTF-8, at most 1 MiB, at most 32 levels? */
+static inline int json_valid(calbridge_bytes json) {
+  char open[CALBRIDGE_JSON_MAX_DEPTH]; /* what closes each level */
+  size_t depth = 0;
+  int fresh = 0; /* right behind an opening bracket, where the closing one may follow */
+  size_t at = json_blank(json, 0);
+  if (json.size > CALBRIDGE_JSON_MAX_BYTES || at >= json.size || json.data[at] != '{') {
+    return 0;
+  }
+  for (;;) {
+    at = json_blank(json, at);
+    if (fresh && at < json.size && json.data[at] == open[depth - 1]) {
+      --depth;
+      ++at;
+    } else {
+      if (depth > 0 && open[depth - 1] == '}') { /* a name goes first */
+        at = json_text_end(json, at);
+        at = at == 0 ? json.size : json_blank(json, at);
+        if (at >= json.size || json.data[at] != ':') {
+          return 0;
+        }
+        at = json_blank(json, at + 1);
+      }
+      if (at >= json.size) {
+        return 0;
+      }
+      fresh = json.data[at] == '{' || json.data[at] == '[';
+      if (fresh) {
+        if (depth == CALBRIDGE_JSON_MAX_DEPTH) {
+          return 0;
+        }
+        open[depth++] = json.data[at++] == '{' ? '}' : ']';
+        continue;
+      }
+      at = json.data[at] == '"' ? json_text_end(json, at) : json_word_end(json, at);
+      if (at == 0) {
+        return 0;
+      }
+    }
+    fresh = 0;
+    for (;;) { /* a value is over: what closes here, until a comma asks for the next one */
+      at = json_blank(json, at);
+      if (depth == 0) {
+        return at == json.size;
+      }
+      if (at < json.size && json.data[at] == ',') {
+        ++at;
+        break;
+      }
+      if (at >= json.size || json.data[at] != open[depth - 1]) {
+        return 0;
+      }
+      --depth;
+      ++at;
+    }
+  }
+}
+
+/* ---- reading: pieces of a document that somebody else owns; a piece of size 0 is "not there" ---- */
 
 /* Where the value ends that starts at `at`; json.size when it does not end. */
 static inline size_t json_end(calbridge_bytes json, size_t at) {

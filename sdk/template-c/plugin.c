@@ -80,6 +80,26 @@ static void fail(task* t, calbridge_status status, const char* message, const ch
   reply(t, status, &body);
 }
 
+/* True when the request is a document that has these strings; else the operation has been answered. */
+static int accept(task* t, const char* const needed[], size_t count) {
+  char message[96];
+  if (!json_valid(t->request)) {
+    fail(t, CALBRIDGE_INVALID_REQUEST, "the request is no JSON object within 1 MiB and 32 levels", "", -1);
+    return 0;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const calbridge_bytes value = json_member(t->request, needed[i]);
+    if (value.size == 0 || value.data[0] != '"') {
+      snprintf(message, sizeof message, "request/%s must be a string", needed[i]);
+      fail(t, CALBRIDGE_INVALID_REQUEST, message, "", -1);
+      return 0;
+    }
+  }
+  return 1;
+}
+#define ACCEPT(t, ...)                                                                                                 \
+  accept(t, (const char* const[]){__VA_ARGS__}, sizeof((const char* const[]){__VA_ARGS__}) / sizeof(char*))
+
 /* Retry-After of a response (RFC 9110 section 10.2.3), as milliseconds from now; -1 when there is none. */
 static long long retry_after_ms(task* t, calbridge_bytes head) {
   const calbridge_bytes headers = json_member(head, "headers");
@@ -204,6 +224,9 @@ static void connect_(void* self, const calbridge_host_v1_t* host, calbridge_call
   text form = {NULL, 0, 0, 0};
   text body = {NULL, 0, 0, 0};
   text url = {NULL, 0, 0, 0};
+  if (!ACCEPT(&t, "redirect_uri", "state", "code_challenge", "code_challenge_method")) {
+    return;
+  }
   parameter(&form, "response_type", "code");
   parameter(&form, "client_id", t.self->client_id);
   parameter(&form, "redirect_uri", member(&t, request, "redirect_uri"));
@@ -268,6 +291,9 @@ static void tokens(task* t, text* form, int account) {
 static void exchange(void* self, const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes request) {
   task t = {.self = self, .host = host, .call = call, .request = request};
   text form = {NULL, 0, 0, 0};
+  if (!ACCEPT(&t, "redirect_uri", "code", "code_verifier")) {
+    return;
+  }
   parameter(&form, "grant_type", "authorization_code");
   parameter(&form, "code", member(&t, request, "code"));
   parameter(&form, "redirect_uri", member(&t, request, "redirect_uri"));
@@ -278,6 +304,9 @@ static void exchange(void* self, const calbridge_host_v1_t* host, calbridge_call
 static void refresh(void* self, const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes request) {
   task t = {.self = self, .host = host, .call = call, .request = request};
   text form = {NULL, 0, 0, 0};
+  if (!ACCEPT(&t, "refresh_token")) {
+    return;
+  }
   parameter(&form, "grant_type", "refresh_token");
   parameter(&form, "refresh_token", member(&t, request, "refresh_token"));
   tokens(&t, &form, 0);
@@ -286,15 +315,25 @@ static void refresh(void* self, const calbridge_host_v1_t* host, calbridge_call*
 /* The uid names the resource, so that twice is once. */
 static void push(void* self, const calbridge_host_v1_t* host, calbridge_call* call, calbridge_bytes request) {
   task t = {.self = self, .host = host, .call = call, .request = request};
-  const char* token = member(&t, request, "access_token");
-  const char* uid = member(&t, request, "uid");
-  const char* url = api_url(&t, "/entries/", uid);
   const calbridge_bytes entry = json_member(request, "entry");
+  const char *token, *uid, *url, *operation;
   calbridge_bytes answer = {NULL, 0};
   text body = {NULL, 0, 0, 0};
   text sent = {NULL, 0, 0, 0};
-  int done;
-  if (strcmp(member(&t, request, "operation"), "delete") == 0) {
+  int done, removal;
+  if (!ACCEPT(&t, "operation", "uid")) {
+    return;
+  }
+  token = member(&t, request, "access_token");
+  uid = member(&t, request, "uid");
+  url = api_url(&t, "/entries/", uid);
+  operation = member(&t, request, "operation");
+  removal = strcmp(operation, "delete") == 0;
+  if (!removal && (strcmp(operation, "upsert") != 0 || entry.size == 0 || entry.data[0] != '{')) {
+    fail(&t, CALBRIDGE_INVALID_REQUEST, "request/operation must be delete, or upsert with an entry", "", -1);
+    return;
+  }
+  if (removal) {
     done = exchange_http(&t, "DELETE", url, token, "", NULL, &answer);
   } else {
     static const char* const fields[][2] = {
@@ -322,6 +361,9 @@ static void revoke(void* self, const calbridge_host_v1_t* host, calbridge_call* 
   text form = {NULL, 0, 0, 0};
   text body = {NULL, 0, 0, 0};
   calbridge_bytes answer = {NULL, 0};
+  if (!ACCEPT(&t, "refresh_token")) {
+    return;
+  }
   parameter(&form, "token", member(&t, request, "refresh_token"));
   if (exchange_http(&t, "POST", api_url(&t, "/revoke", ""), "", "application/x-www-form-urlencoded", &form, &answer)) {
     text_add(&body, "{}");

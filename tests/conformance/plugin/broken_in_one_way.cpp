@@ -462,7 +462,7 @@ Json upsert(const Call& call, Instance& instance, const Json& request, const std
     body = "{\"title\":\"" + text(entry, "title") + "\",\"uid\":\"" + uid + "\"}";
   }
   std::string id = known;
-  const bool looks = before ? !fault("entry.once") : !fault("entry.cut-off");
+  const bool looks = before ? !fault("entry.once") || !elsewhere.empty() : !fault("entry.cut-off");
   if (id.empty() && looks) {
     // POST gives the id: whether an earlier try made it, only a look-up tells.
     const Answer found = send(call, "GET", entries + "?uid=" + encoded(uid), token, "");
