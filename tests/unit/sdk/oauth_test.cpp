@@ -109,6 +109,15 @@ TEST_CASE("token endpoint refusals mean what RFC 6749 says") {
   CHECK(status(302, "") == Status::transient);
   CHECK(status(400, std::string(100, '[').c_str()) == Status::permanent);
   CHECK(oauthProblem(answer(429, "", "9"), kNow).retryAfter() == std::chrono::seconds(9));
+  // An error without a meaning of its own takes nothing away from the HTTP status.
+  CHECK(status(429, R"({"error":"slow_down"})") == Status::rateLimited);
+  CHECK(status(503, R"({"error":"backend_error"})") == Status::transient);
+  CHECK(status(408, R"({"error":"timeout"})") == Status::transient);
+  CHECK(status(400, R"({"error":"slow_down"})") == Status::permanent);
+  CHECK(status(200, R"({"error":"slow_down"})") == Status::permanent);
+  const Problem busy = oauthProblem(answer(429, R"({"error":"slow_down"})", "9"), kNow);
+  CHECK(busy.retryAfter() == std::chrono::seconds(9));
+  CHECK(busy.code() == "slow_down");
 }
 
 TEST_CASE("REST statuses have a default meaning") {

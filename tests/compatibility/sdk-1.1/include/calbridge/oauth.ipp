@@ -265,14 +265,16 @@ inline Problem oauthProblem(const HttpResponse& response, std::int64_t nowMs) {
     return Problem(Status::transient, "the provider's token service is unavailable", error,
                    retryAfter(response, nowMs));
   }
-  const bool refused = response.status >= 400 && response.status < 500 && response.status != 408 &&
-                       response.status != 425 && response.status != 429;
-  if (refused || !error.empty()) {
+  // An error that nobody knows means what the HTTP status means; with a status of success it is a refusal, too.
+  const bool later =
+      response.status == 408 || response.status == 425 || response.status == 429 || response.status >= 500;
+  const bool refused = response.status >= 400 || !error.empty();
+  if (refused && !later) {
     return Problem(Status::permanent,
                    "the provider's token service refused the request (HTTP " + std::to_string(response.status) + ")",
                    error);
   }
-  Problem problem = restProblem(response, nowMs, "the provider's token service answered unexpectedly");
+  Problem problem = restProblem(response, nowMs, "the provider's token service answered unexpectedly", error);
   return problem.status() == Status::permanent ? Problem(Status::transient, problem.what()) : problem;
 }
 
