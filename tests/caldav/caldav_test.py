@@ -297,6 +297,9 @@ class BehindAGate(unittest.TestCase):
         page = client("GET", "/settings/calendar").body
         self.assertIn('id="form-caldav"', page)
         self.assertIn("Connect with an app-specific password", page)
+        # What the browser has kept for this site is not filled in and sent to another one.
+        self.assertRegex(page, '<input id="account-caldav-password"[^>]* type="password"[^>]* autocomplete="new-password"')
+        self.assertNotIn('autocomplete="username"', page)
         answers = [self.refusal(client, "ftp://x")[:2] for _ in range(11)]
         self.assertEqual(answers[-1], (429, "too_many_attempts"))
 

@@ -30,7 +30,9 @@ data inputOf(const ProviderInfo& info, const FormField& field) {
   input.set("type", field.secret ? "password" : field.format == "email" ? "email" : "text");
   // Not type=url: that refuses "caldav.example.com", which is what people know.
   input.set("mode", field.format == "uri" ? "url" : field.format == "email" ? "email" : "text");
-  input.set("autocomplete", field.secret ? "off" : field.name == "username" ? "username" : "off");
+  // The account is somebody else's: what the browser has kept for this site may not be filled in and sent there, which
+  // "off" does not prevent in password fields (HTML standard, Autofill).
+  input.set("autocomplete", field.secret ? "new-password" : "off");
   input.set("required", field.required);
   data choices{data::type::list};
   for (const std::string& choice : field.choices)
