@@ -22,7 +22,7 @@ function(calbridge_add_plugin name)
   endif()
   # Unique symbols would merge the statics of all plugins in one process.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
-  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,--exclude-libs,ALL -Wl,-z,relro,-z,now)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,--exclude-libs,ALL -Wl,--as-needed -Wl,-z,relro,-z,now)
   if(NOT CALBRIDGE_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()

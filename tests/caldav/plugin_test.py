@@ -12,6 +12,10 @@ sys.path.insert(0, os.path.join(os.environ["CALBRIDGE_SOURCE_DIR"], "tests", "in
 sys.path.insert(0, os.path.dirname(__file__))
 from harness import SKIPPED, free_port  # noqa: E402
 
+if "TSAN_OPTIONS" in os.environ:
+    print("skipped: ThreadSanitizer cannot come into a Python that was built without it")
+    sys.exit(SKIPPED)
+os.environ.pop("LD_PRELOAD", None)  # a sanitizer for this process, not for the servers
 try:
     import caldav  # noqa: F401
     import icalendar  # noqa: F401
