@@ -244,6 +244,14 @@ void wrongPassword(Trial& trial) {
                "authenticate ends as " + ended.words() + " when the service answers 401");
 }
 
+void revoked(Trial& trial) {
+  trial.need("revoke");
+  Rehearsal rehearsal(trial);
+  trial.step("revoke");
+  const Ended ended = rehearsal.call(Operation::revoke, rehearsal.request(Operation::revoke));
+  trial.expect(ended.ok(), "revoke of a good grant ends as " + ended.words());
+}
+
 constexpr const char* kExact = "put it into the authorization URL once, percent-encoded (withQuery()), as it was given";
 constexpr Check kChecks[] = {
     {"oauth.state", "the authorization URL carries the state exactly", kExact, state},
@@ -270,6 +278,8 @@ constexpr Check kChecks[] = {
     {"credentials.accepted", "authenticate takes good credentials and gives a secret to keep",
      "see what it answered; describe in --script how the service answers to good credentials", accepted},
     {"credentials.wrong", "a wrong password is reauth_required", "map 401 to reauth_required", wrongPassword},
+    {"revoke.accepted", "revoke gives tokens, or what authenticate gave, back",
+     "see what it answered; describe in --script how the service takes a grant back", revoked},
 };
 
 } // namespace

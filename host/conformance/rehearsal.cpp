@@ -294,8 +294,15 @@ json Rehearsal::request(Operation operation) {
     return json::parse(plugins::refreshToWire(network.service.newRefreshToken()));
   case Operation::push:
     return upsert();
-  case Operation::revoke:
-    return {{"access_token", network.service.newAccessToken()}, {"refresh_token", network.service.newRefreshToken()}};
+  case Operation::revoke: {
+    const bool tokens = trial_.can("oauth2"); // the host gives both, empty where there are none
+    json request = {{"access_token", tokens ? network.service.newAccessToken() : std::string()},
+                    {"refresh_token", tokens ? network.service.newRefreshToken() : std::string()}};
+    if (!secret_.is_null()) {
+      request["secret"] = secret_;
+    }
+    return request;
+  }
   case Operation::feed:
     return json::parse(plugins::toWire(FeedRequest{"Appointments", {"Europe/London"}}));
   case Operation::authenticate:

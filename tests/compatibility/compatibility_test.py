@@ -126,7 +126,7 @@ class Compatibility(unittest.TestCase):
         with tempfile.NamedTemporaryFile("w", prefix="calbridge-test-", suffix=".json") as file:
             json.dump(script, file)
             file.flush()
-            groups = ("calendars", "free-busy", "changes", "credentials", "reply.shape", "same")
+            groups = ("calendars", "free-busy", "changes", "credentials", "revoke", "reply.shape", "same")
             outcomes = checked(PROGRAM, os.path.join(GOLDEN_1_1, "libgolden_1_1_cpp.so"), "--script", file.name,
                                *(word for group in groups for word in ("--only", group)))
         self.assertEqual(set(outcomes.values()), {"passed"}, outcomes)

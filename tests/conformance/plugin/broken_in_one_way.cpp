@@ -642,6 +642,9 @@ void revoke(void* self, const calbridge_host_v1_t* host, calbridge_call* handle,
     if (gone.status != 200) {
       refuse(call, gone, "");
     }
+    if (fault("revoke.accepted")) {
+      throw End{CALBRIDGE_TRANSIENT, "not yet"};
+    }
     return Json::object();
   });
 }
