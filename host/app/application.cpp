@@ -146,6 +146,7 @@ Application::Application(Configuration configuration, std::filesystem::path conf
     logger_.warning("an isolated plugin is not confined as it should be",
                     {{"provider", gap.provider}, {"reason", gap.message}});
   connections_.onChange([this](const std::string& personId) { invitations_.look(personId); });
+  intake_.storeThrough([this](const std::function<void()>& store) { engine_.lookAfter(store); });
   if (keys_.created)
     logger_.warning(
         "a master key was made; without it no stored token can be read, so back it up apart from the database",

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,10 @@ class DeliveryEngine {
   void stop();
   /// There may be something due. Cheap, from any thread.
   void wake();
+  /// Runs `work`, and then claims what it has made due, and hands it to the pools, on the calling thread: a dispatcher
+  /// that has to be woken first takes longer than that. For work that makes a few deliveries due; `work` must not wait
+  /// for them. What `work` throws arrives here. Any thread.
+  void lookAfter(const std::function<void()>& work);
 
   struct Counters {
     std::atomic<std::int64_t> delivered{0}, removed{0}, retried{0}, blocked{0}, failed{0};
@@ -75,6 +80,12 @@ class DeliveryEngine {
   static constexpr TimeMs kCountHosts = 2'000; ///< how often is looked at who else is alive
 
   void dispatch();
+  struct Look {
+    TimeMs pause = 0;    ///< until the next one; 0: there is more
+    bool failed = false; ///< then not before that, whatever becomes due
+  };
+  Look look();
+  Look claim(std::span<const store::DeliveryTask> handedBack, std::size_t limit, TimeMs ticks);
   void process(ProviderLane& lane, Provider& provider, const store::DeliveryTask& task);
   bool handBack(ProviderLane& lane, const store::DeliveryTask& task);
   void judge(ProviderLane& lane, const store::DeliveryTask& task, const Attempt& made);
@@ -103,8 +114,9 @@ class DeliveryEngine {
   const DeliveryOptions options_;
   const EntryIdentity identity_;
   Pusher pusher_;
-  ClockWatch clockWatch_;                ///< the dispatcher's
-  TimeMs hostsCountedAt_ = -kCountHosts; ///< the dispatcher's
+  std::mutex looking_;    ///< held by who looks for due work: the dispatcher, or lookAfter; taken before mutex_
+  ClockWatch clockWatch_; ///< under looking_
+  TimeMs hostsCountedAt_ = -kCountHosts; ///< under looking_
 
   std::map<std::string, ProviderLane> lanes_;
   std::unique_ptr<OutcomeRecorder> recorder_;
@@ -113,6 +125,9 @@ class DeliveryEngine {
   std::condition_variable signal_;  ///< to the dispatcher
   std::condition_variable closing_; ///< to the closer
   bool due_ = true;
+  int lookersComing_ = 0;      ///< who will look anyway, so that the dispatcher need not
+  TimeMs dispatcherWakes_ = 0; ///< at the latest; monotonic
+  bool started_ = false;
   bool stopping_ = false;
   bool closingPending_ = true;                     ///< some connection may be closing
   std::unordered_map<std::int64_t, int> inFlight_; ///< pushes claimed per connection

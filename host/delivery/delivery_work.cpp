@@ -164,6 +164,8 @@ void DeliveryEngine::recorded(const std::vector<DeliveryOutcome>& outcomes) {
     for (const auto& outcome : outcomes)
       giveRoom(outcome.connectionId);
     due_ = true;
+    if (lookersComing_ > 0)
+      return;
   }
   signal_.notify_one();
 }

@@ -11,8 +11,11 @@ namespace {
 
 constexpr std::size_t kQueueLimit = 2048; ///< events kept in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 256;       ///< events routed in one transaction
+constexpr std::size_t kFew = 4;           ///< events whose deliveries the routing thread may hand out itself
 constexpr int kJournalDepth = 64;         ///< deeper than what is accepted
 constexpr auto kRetryPause = std::chrono::seconds(1);
+/// Events "keep coming" when the last two came within this: then the routing thread takes them, many at a time.
+constexpr TimeMs kRecently = 5;
 
 JournaledEvent readEvent(std::int64_t seq, const std::string& body) {
   return {seq, parseEvent(parseJson(body, kJournalDepth))};
@@ -36,6 +39,10 @@ void Intake::start() {
     reevaluateAll();
   store_.announcePolicy(policy()->digest());
   store_.onEventsWaiting([this] { readJournalAgain(); });
+  {
+    const std::lock_guard lock(mutex_);
+    started_ = true;
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -49,6 +56,7 @@ void Intake::stop() {
   routed_.notify_all();
   if (thread_.joinable())
     thread_.join();
+  { const std::lock_guard lock(turn_); } // nobody else routes any more, either
 }
 
 std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events, bool batch) {
@@ -86,8 +94,11 @@ std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events,
                       acceptances[i].seq});
   }
 
+  bool promised = false;
   {
     const std::lock_guard lock(mutex_);
+    acceptedBefore_ = std::exchange(acceptedAt_, clock_.monotonic());
+    promised = promises_ > 0;
     for (std::size_t i = 0; i < answer.size(); ++i) {
       if (answer[i].duplicate) {
         ++counters_.duplicates;
@@ -100,8 +111,74 @@ std::vector<Intake::Accepted> Intake::accept(std::vector<nlohmann::json> events,
         journalBehind_ = true;
     }
   }
-  work_.notify_one();
+  if (!promised)
+    work_.notify_one();
   return answer;
+}
+
+/// Kept or not, it is over when nobody holds it any more.
+class Intake::Promise {
+ public:
+  explicit Promise(Intake& intake) : intake_(intake) {
+    const std::lock_guard lock(intake_.mutex_);
+    ++intake_.promises_;
+  }
+  ~Promise() {
+    if (!over_)
+      intake_.keepPromise(false);
+  }
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+  void keep() {
+    if (!std::exchange(over_, true))
+      intake_.keepPromise(true);
+  }
+
+ private:
+  Intake& intake_;
+  bool over_ = false;
+};
+
+std::function<void()> Intake::promiseToRoute() {
+  return [promise = std::make_shared<Promise>(*this)] { promise->keep(); };
+}
+
+void Intake::keepPromise(bool called) {
+  bool here = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --promises_;
+    here = called && started_ && !stopping_ && !queue_.empty() && queue_.size() <= kFew && !journalBehind_ &&
+           clock_.monotonic() - acceptedBefore_ >= kRecently;
+  }
+  if (here) {
+    if (const std::unique_lock turn(turn_, std::try_to_lock); turn.owns_lock()) {
+      try {
+        if (const auto batch = nextBatch(); !batch.empty())
+          route(batch);
+      } catch (const std::exception& error) {
+        failed(error);
+      }
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  if (somethingWaits())
+    work_.notify_one();
+}
+
+/// Under mutex_.
+bool Intake::somethingWaits() const {
+  return !queue_.empty() || journalBehind_;
+}
+
+/// Nothing of the batch was stored: it is still in the journal.
+void Intake::failed(const std::exception& error) {
+  ++counters_.failures;
+  const auto* known = dynamic_cast<const Error*>(&error);
+  logger_.error("routing failed; it is tried again",
+                {{"reason", error.what()}, {"detail", known ? known->detail() : ""}});
+  const std::lock_guard lock(mutex_);
+  journalBehind_ = true;
 }
 
 bool Intake::waitRouted(std::int64_t seq, std::chrono::milliseconds timeout) {
@@ -158,23 +235,25 @@ void Intake::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return stopping_ || !queue_.empty() || journalBehind_ || reevaluation_.wanted(); });
+      work_.wait(lock, [this] { return stopping_ || somethingWaits() || reevaluation_.wanted(); });
       if (stopping_)
         return;
     }
-    try {
-      if (const auto batch = nextBatch(); !batch.empty())
-        route(batch);
-      else
-        counters_.placementsChanged += reevaluation_.step();
-    } catch (const std::exception& error) {
-      // Nothing of the batch was stored: it is still in the journal.
-      ++counters_.failures;
-      const auto* known = dynamic_cast<const Error*>(&error);
-      logger_.error("routing failed; it is tried again",
-                    {{"reason", error.what()}, {"detail", known ? known->detail() : ""}});
+    bool sound = true;
+    {
+      const std::lock_guard turn(turn_);
+      try {
+        if (const auto batch = nextBatch(); !batch.empty())
+          route(batch);
+        else
+          counters_.placementsChanged += reevaluation_.step();
+      } catch (const std::exception& error) {
+        failed(error);
+        sound = false;
+      }
+    }
+    if (!sound) {
       std::unique_lock lock(mutex_);
-      journalBehind_ = true;
       work_.wait_for(lock, kRetryPause, [this] { return stopping_; });
     }
   }
@@ -277,7 +356,13 @@ void Intake::routeTogether(const std::vector<JournaledEvent>& batch) {
     const TimeMs now = clock_.now();
     const auto write = planner.plan(batch, store_.appointmentStates(ids), now);
     changed = static_cast<std::int64_t>(write.placements.size());
-    if (store_.applyRouting(write, now))
+    bool stored = false;
+    const auto apply = [&] { stored = store_.applyRouting(write, now); };
+    if (through_ && batch.size() <= kFew)
+      through_(apply);
+    else
+      apply();
+    if (stored)
       break; // else another node changed one of them meanwhile
   }
   counters_.routed += static_cast<std::int64_t>(batch.size());

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -27,6 +28,9 @@ class Intake {
          const Clock& clock, Logger& logger, Reevaluation::Brake brake = {});
   ~Intake();
 
+  /// Before start(): whoever is given here is called on the routing thread to store what a few events lead to, by
+  /// calling what it is given, once.
+  void storeThrough(std::function<void(const std::function<void()>& store)> through) { through_ = std::move(through); }
   /// Routes what an earlier run left, and everything accepted from now on.
   void start();
   /// Ends the routing thread after its current batch; the rest stays in the journal.
@@ -42,6 +46,10 @@ class Intake {
   /// event_conflict (same source and id, other content), store_unavailable. Returns after they are durable.
   std::vector<Accepted> accept(std::vector<nlohmann::json> events, bool batch);
 
+  /// Whoever is about to accept events may promise to route them: keeps the routing thread asleep, for waking it takes
+  /// longer than routing an event. Calling what is returned routes what waits, on the calling thread; where others are
+  /// at it, many events come, or it is dropped without a call, the routing thread does. Once; any thread.
+  std::function<void()> promiseToRoute();
   /// Waits for an event that is not routed yet; false when it is not announced as routed within `timeout`.
   bool waitRouted(std::int64_t seq, std::chrono::milliseconds timeout);
 
@@ -69,7 +77,12 @@ class Intake {
     std::string body;
   };
 
+  class Promise;
+
   void run();
+  bool somethingWaits() const;
+  void keepPromise(bool called);
+  void failed(const std::exception& error);
   std::vector<JournaledEvent> nextBatch();
   std::vector<JournaledEvent> readJournal();
   void route(const std::vector<JournaledEvent>& batch);
@@ -91,12 +104,18 @@ class Intake {
   std::shared_ptr<const routing::RoutingPolicy> policy_;
   std::deque<Waiting> queue_;
   bool journalBehind_ = true; ///< the journal holds unrouted events that are not in the queue
+  bool started_ = false;
   bool stopping_ = false;
+  int promises_ = 0;                           ///< to route what comes
+  TimeMs acceptedAt_ = 0;                      ///< the last time; monotonic
+  TimeMs acceptedBefore_ = 0;                  ///< and the one before
   std::unordered_set<std::int64_t> waitedFor_; ///< positions that somebody waits for
 
   Reevaluation reevaluation_;
+  std::function<void(const std::function<void()>&)> through_; ///< may be empty
 
-  std::unordered_set<std::int64_t> routedFromJournal_; ///< routing thread only: may come out of the queue once more
+  std::mutex turn_;                                    ///< held by who routes; taken before mutex_
+  std::unordered_set<std::int64_t> routedFromJournal_; ///< under turn_: may come out of the queue once more
   std::thread thread_;
 };
 

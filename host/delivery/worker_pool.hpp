@@ -1,4 +1,5 @@
 #pragma once
+#include "delivery/pool_size.hpp"
 #include "store/records.hpp"
 
 #include <chrono>
@@ -12,9 +13,7 @@
 namespace calbridge::delivery {
 
 /// The threads that talk to one provider. Every provider has its own, so that one that hangs takes no thread away from
-/// another. Calls block, so the number in flight is a number of threads: few while the provider answers fast (more
-/// would only get in each other's way), up to `limit` when it takes long. Whether it is the provider that takes long,
-/// or the processors and the database, is found by trying: twice as many threads stay if more gets done with them.
+/// another. Calls block, so the number in flight is a number of threads: as many as are worth having (PoolSize).
 /// Threads that have had nothing to do for a while end.
 class WorkerPool {
  public:
@@ -38,17 +37,12 @@ class WorkerPool {
   std::size_t inFlight() const;
 
  private:
-  void run();
-  using Time = std::chrono::steady_clock::time_point;
+  using Time = PoolSize::Time;
 
-  // All under mutex_.
-  std::size_t worthwhile() const; ///< threads that would keep up, by how long a push takes
-  std::size_t target() const;     ///< threads worth having
-  void spawnIfWorthwhile();
-  void weigh(Time now);
+  void run();
+  void spawnIfWorthwhile(); ///< under mutex_
 
   const std::string name_;
-  const std::size_t limit_;
   const Work work_;
   const Duration patience_;
   const Work late_;
@@ -62,15 +56,7 @@ class WorkerPool {
   std::deque<Waiting> queue_;
   std::size_t threads_ = 0;
   std::size_t idle_ = 0;
-  double fastestMs_ =
-      -1; ///< negative: not known yet; how long a push takes when nothing is in its way; follows slow changes
-  /// As many threads as have proven useful, or are being tried.
-  std::size_t allowed_;
-  std::size_t provenThreads_ = 0; ///< 0: nothing is being tried
-  double provenRate_ = 0;         ///< pushes a second with provenThreads_
-  Time noTrialBefore_{};
-  Time weighingSince_{};
-  std::size_t weighed_ = 0; ///< pushes ended since, all of them with others waiting
+  PoolSize size_;
   bool stopping_ = false;
 };
 

@@ -16,6 +16,7 @@ constexpr int kRoutingSlices = 40;
 
 Response postEvents(Services& services, Exchange& exchange) {
   auto read = readEvents(exchange.request);
+  auto route = services.intake.promiseToRoute();
   const auto accepted = services.intake.accept(std::move(read.events), read.batch);
   if (services.logger.enabled(Logger::Level::debug))
     for (const auto& event : accepted)
@@ -50,6 +51,7 @@ Response postEvents(Services& services, Exchange& exchange) {
   Response response{.status = 202};
   response.header("Content-Type", "application/json");
   response.body = std::move(body);
+  response.afterwards = std::move(route);
   return response;
 }
 

@@ -263,6 +263,13 @@ bool Connection::answer() {
                          "The server failed to answer; its log says why under request " + request_.requestId + "."),
                  true);
   }
+  if (response.afterwards) {
+    try {
+      response.afterwards();
+    } catch (const std::exception& e) {
+      context_.logger.error("what follows a request failed", {{"request", request_.requestId}, {"reason", e.what()}});
+    }
+  }
   if (sent && close)
     linger();
   return sent && !close;

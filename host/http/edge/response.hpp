@@ -32,6 +32,7 @@ struct Response {
   std::shared_ptr<const std::string> sharedBody{}; ///< sent instead of `body` when set, without copying a large one
   bool close = false;                              ///< end the connection after this answer
   std::function<void(Wire&)> takeOver{}; ///< when set, nothing else is sent; the connection closes when it returns
+  std::function<void()> afterwards{};    ///< when set, called on the connection's thread once the answer is sent
 
   Response& header(std::string name, std::string value);
   /// The body that will be sent.

@@ -1,6 +1,6 @@
 #include "store/postgresql/failure.hpp"
+#include "store/postgresql/libpq.hpp"
 
-#include <libpq-fe.h>
 #include <string_view>
 
 namespace calbridge::store::postgresql {
@@ -33,16 +33,17 @@ Error Failure::toError() const {
 }
 
 void throwFailure(PGconn* connection, const PGresult* result, const std::string& name) {
-  const char* field = result != nullptr ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+  const char* field = result != nullptr ? libpq().resultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string state = field != nullptr ? field : "";
   // 57P0x: the server is going down or ended this session. The status says whether the connection itself still stands.
-  const bool lost = PQstatus(connection) != CONNECTION_OK || state.starts_with("57P0") || state.starts_with("08");
+  const bool lost = libpq().status(connection) != CONNECTION_OK || state.starts_with("57P0") || state.starts_with("08");
   if (state.empty())
-    throw Failure(state, name + ": " + firstLine(PQerrorMessage(connection)), true);
+    throw Failure(state, name + ": " + firstLine(libpq().errorMessage(connection)), true);
   // Data exceptions quote the value; their code says enough.
   const bool quotes = state.starts_with("22");
   std::string text =
-      name + ": " + (quotes ? "a value was refused" : firstLine(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
+      name + ": " +
+      (quotes ? "a value was refused" : firstLine(libpq().resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
   throw Failure(state, text, lost);
 }
 

@@ -1,9 +1,9 @@
 #include "store/postgresql/session.hpp"
+#include "store/postgresql/libpq.hpp"
 
 #include "store/sql/embedded.hpp"
 
 #include <charconv>
-#include <libpq-fe.h>
 #include <unordered_map>
 
 namespace calbridge::store::postgresql {
@@ -67,7 +67,7 @@ std::int64_t Row::integer() {
 }
 
 std::optional<std::int64_t> Row::maybeInteger() {
-  if (PQgetisnull(result_, row_, column_) != 0) {
+  if (libpq().getisnull(result_, row_, column_) != 0) {
     ++column_;
     return std::nullopt;
   }
@@ -75,27 +75,27 @@ std::optional<std::int64_t> Row::maybeInteger() {
 }
 
 std::string_view Row::view() {
-  const auto size = static_cast<std::size_t>(PQgetlength(result_, row_, column_));
-  return {PQgetvalue(result_, row_, column_++), size};
+  const auto size = static_cast<std::size_t>(libpq().getlength(result_, row_, column_));
+  return {libpq().getvalue(result_, row_, column_++), size};
 }
 
 void Session::Clear::operator()(PGresult* result) const {
-  PQclear(result);
+  libpq().clear(result);
 }
 
 void Session::Finish::operator()(PGconn* connection) const {
-  PQfinish(connection);
+  libpq().finish(connection);
 }
 
-Session::Session(const std::string& url) : connection_(PQconnectdb(completed(url).c_str())) {
-  if (PQstatus(connection_.get()) != CONNECTION_OK) {
-    std::string reason = PQerrorMessage(connection_.get());
+Session::Session(const std::string& url) : connection_(libpq().connectdb(completed(url).c_str())) {
+  if (libpq().status(connection_.get()) != CONNECTION_OK) {
+    std::string reason = libpq().errorMessage(connection_.get());
     while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' '))
       reason.pop_back();
     throw Failure("", reason, true);
   }
   // Notices go nowhere: they may carry values.
-  PQsetNoticeProcessor(
+  libpq().setNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
   script(kSettings);
 }
@@ -109,22 +109,22 @@ Session::Result Session::execute(std::string_view operation, const Parameters& p
     throw std::logic_error("no SQL operation " + std::string(operation));
   const std::string name(operation);
   if (!prepared_.contains(known->first)) {
-    const Result prepared(PQprepare(connection, name.c_str(), known->second.c_str(), 0, nullptr));
-    if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK)
+    const Result prepared(libpq().prepare(connection, name.c_str(), known->second.c_str(), 0, nullptr));
+    if (libpq().resultStatus(prepared.get()) != PGRES_COMMAND_OK)
       throwFailure(connection, prepared.get(), name);
     prepared_.insert(known->first);
   }
-  Result result(PQexecPrepared(connection, name.c_str(), parameters.size(), parameters.values(), parameters.lengths(),
-                               parameters.formats(), 1));
-  const auto status = PQresultStatus(result.get());
+  Result result(libpq().execPrepared(connection, name.c_str(), parameters.size(), parameters.values(),
+                                     parameters.lengths(), parameters.formats(), 1));
+  const auto status = libpq().resultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
     throwFailure(connection, result.get(), name);
   return result;
 }
 
 Session::Result Session::query(const std::string& sql) {
-  Result result(PQexec(connection_.get(), sql.c_str()));
-  const auto status = PQresultStatus(result.get());
+  Result result(libpq().exec(connection_.get(), sql.c_str()));
+  const auto status = libpq().resultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
     throwFailure(connection_.get(), result.get(), "script");
   return result;
@@ -136,27 +136,27 @@ void Session::script(const std::string& sql) {
 
 std::string Session::value(const std::string& sql) {
   const auto result = query(sql);
-  return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
+  return libpq().ntuples(result.get()) > 0 ? libpq().getvalue(result.get(), 0, 0) : "";
 }
 
 void Session::beginCopy(const std::string& statement) {
-  const Result result(PQexec(connection_.get(), statement.c_str()));
-  if (PQresultStatus(result.get()) != PGRES_COPY_IN)
+  const Result result(libpq().exec(connection_.get(), statement.c_str()));
+  if (libpq().resultStatus(result.get()) != PGRES_COPY_IN)
     throwFailure(connection_.get(), result.get(), "copy");
 }
 
 void Session::copyData(std::string_view data) {
-  if (PQputCopyData(connection_.get(), data.data(), static_cast<int>(data.size())) != 1)
+  if (libpq().putCopyData(connection_.get(), data.data(), static_cast<int>(data.size())) != 1)
     throwFailure(connection_.get(), nullptr, "copy");
 }
 
 void Session::endCopy() {
-  if (PQputCopyEnd(connection_.get(), nullptr) != 1)
+  if (libpq().putCopyEnd(connection_.get(), nullptr) != 1)
     throwFailure(connection_.get(), nullptr, "copy");
-  const Result result(PQgetResult(connection_.get()));
-  while (const Result rest{PQgetResult(connection_.get())}) { // up to the null that ends the command
+  const Result result(libpq().getResult(connection_.get()));
+  while (const Result rest{libpq().getResult(connection_.get())}) { // up to the null that ends the command
   }
-  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK)
+  if (libpq().resultStatus(result.get()) != PGRES_COMMAND_OK)
     throwFailure(connection_.get(), result.get(), "copy");
 }
 
@@ -166,7 +166,7 @@ void Session::begin(bool durable) {
 
 void Session::commit() {
   const auto result = query("COMMIT");
-  if (std::string_view(PQcmdStatus(result.get())) != "COMMIT")
+  if (std::string_view(libpq().cmdStatus(result.get())) != "COMMIT")
     throw Failure("25P02", "the transaction was rolled back instead of committed", false);
 }
 
@@ -175,11 +175,11 @@ void Session::rollback() {
 }
 
 int Session::count(const PGresult& result) {
-  return PQntuples(&result);
+  return libpq().ntuples(&result);
 }
 
 std::int64_t Session::changed(PGresult& result) {
-  const std::string_view text = PQcmdTuples(&result);
+  const std::string_view text = libpq().cmdTuples(&result);
   std::int64_t rows = 0;
   std::from_chars(text.data(), text.data() + text.size(), rows);
   return rows;

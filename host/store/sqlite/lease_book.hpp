@@ -21,7 +21,7 @@ struct DeliveryKeyHash {
 };
 
 /// Who works on which delivery. In memory only, because one process owns the database: no write per claim, and nothing
-/// to wait for after a crash. Used by the writer's thread alone.
+/// to wait for after a crash. Used by whoever has the writer's turn, one at a time.
 class LeaseBook {
  public:
   /// Leases the row and returns its fence.

@@ -11,7 +11,7 @@
 
 namespace calbridge::store::sqlite {
 
-/// The store in one SQLite file that this process owns. All changes run on the writer's thread (group commit), reads on
+/// The store in one SQLite file that this process owns. All changes go through the writer (group commit), reads through
 /// a few sessions of their own. Functions are described at Store.
 class SqliteStore final : public Store {
  public:
@@ -115,7 +115,7 @@ class SqliteStore final : public Store {
     bool fresh = false;  ///< there was none before
   };
 
-  // All of these run on the writer's thread.
+  // All of these run in a turn of the writer, one at a time.
   /// `again`: an earlier run may have decided this before, and pushed it, and then lost the decision with the power.
   void planDeliveries(Session& session, const StoredPlacement& stored, const PlacementRecord& placement, TimeMs now,
                       bool again = false);
@@ -148,7 +148,7 @@ class SqliteStore final : public Store {
   LockFile lock_;
   Readers readers_;
 
-  // The writer thread's own; see LeaseBook and DueSchedule.
+  // Only in a turn of the writer; see LeaseBook and DueSchedule.
   std::int64_t journaledBefore_ = 0; ///< the last event of earlier runs
   std::int64_t run_ = 0;             ///< which start of the program on this database this is
   LeaseBook leases_;

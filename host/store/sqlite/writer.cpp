@@ -15,9 +15,11 @@ namespace {
 
 constexpr std::size_t kMostPerTurn[] = {1024, 4, 4}; ///< jobs, by Kind
 constexpr int kTurnsBetweenLooks = 16;               ///< at the log file's size
-/// Pages of 4 KiB in the log at which it is time for a checkpoint: when nobody waits, or in any case.
-constexpr int kCheckpointWhenIdle = 2000;
+/// Pages of 4 KiB in the log at which it is time for a checkpoint: when it has been quiet for a moment, since a turn is
+/// mostly followed by another one for the same event, or in any case.
+constexpr int kCheckpointWhenQuiet = 2000;
 constexpr int kCheckpointAnyway = 6000;
+constexpr auto kQuiet = std::chrono::milliseconds(5);
 /// Durable work "keeps coming" when its last two transactions ended less than this ago: callers need that long to come
 /// back. A single one, of an event now and then, holds nothing up.
 constexpr auto kRecently = std::chrono::milliseconds(5);
@@ -88,24 +90,36 @@ void Writer::inspect(const Work& work) {
   submit(Kind::inspection, work, {}, false);
 }
 
+/// Either the caller has the turn, or its job waits for the writer's thread.
 void Writer::submit(Kind kind, const Work& work, const std::function<void()>& committed, bool savepoint) {
   Job job{&work, committed ? &committed : nullptr, savepoint, {}};
-  TurnPtr turn;
-  bool worthAWord = false;
+  TurnPtr shared;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (stopping_)
       throw Error("store_unavailable", "The store is closing; nothing was stored.");
-    worthAWord = kind != Kind::relaxed || !queued(); // relaxed work may be standing back
-    auto& queue = queues_[static_cast<int>(kind)];
-    if (queue.empty() || queue.back()->jobs.size() >= kMostPerTurn[static_cast<int>(kind)])
-      queue.push_back(std::make_shared<Turn>());
-    turn = queue.back();
-    turn->jobs.push_back(&job);
+    if (!taken_ && !queued() && !durableKeepsComing(Clock::now())) {
+      taken_ = true;
+    } else {
+      // Who has the turn looks at the queue when it ends; relaxed work may be standing back.
+      const bool worthAWord = !taken_ && (kind != Kind::relaxed || !queued());
+      auto& queue = queues_[static_cast<int>(kind)];
+      if (queue.empty() || queue.back()->jobs.size() >= kMostPerTurn[static_cast<int>(kind)])
+        queue.push_back(std::make_shared<Turn>());
+      shared = queue.back();
+      shared->jobs.push_back(&job);
+      lock.unlock();
+      if (worthAWord)
+        wake_.notify_one();
+    }
   }
-  if (worthAWord)
-    wake_.notify_one();
-  turn->ending.wait();
+  if (shared != nullptr) {
+    shared->ending.wait();
+  } else {
+    Job* const alone[] = {&job};
+    turn(kind, alone);
+    endTurn();
+  }
   if (job.failure)
     std::rethrow_exception(job.failure);
 }
@@ -115,59 +129,116 @@ bool Writer::queued() const {
   return std::any_of(std::begin(queues_), std::end(queues_), [](const auto& queue) { return !queue.empty(); });
 }
 
+/// Under mutex_.
+bool Writer::durableKeepsComing(Clock::time_point now) const {
+  return now - durableBefore_ < kRecently;
+}
+
+/// Under mutex_.
+bool Writer::relaxedMayRun() const {
+  const auto now = Clock::now();
+  return stopping_ || now >= relaxedNotBefore_ || !durableKeepsComing(now);
+}
+
 Writer::TurnPtr Writer::next(Kind kind) {
   const std::lock_guard lock(mutex_);
   auto& queue = queues_[static_cast<int>(kind)];
-  if (queue.empty())
+  if (queue.empty() || (kind == Kind::relaxed && !relaxedMayRun()))
     return nullptr;
   TurnPtr turn = std::move(queue.front());
   queue.pop_front();
   return turn;
 }
 
-/// False when there will be no more.
-bool Writer::awaitWork() {
+/// Takes the turn for the writer's thread when there is something for it. False when there will be no more.
+bool Writer::awaitTurn() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return stopping_ || queued(); });
-  if (!queued())
-    return false;
-  const auto urgent = [&] {
-    return stopping_ || !queues_[static_cast<int>(Kind::durable)].empty() ||
-           !queues_[static_cast<int>(Kind::inspection)].empty();
-  };
-  if (!urgent() && !relaxedMayRun()) // only what stands back: until its time has come
-    wake_.wait_until(lock, relaxedNotBefore_, urgent);
-  return true;
+  const auto waiting = [&](Kind kind) { return !queues_[static_cast<int>(kind)].empty(); };
+  for (;;) {
+    wake_.wait(lock, [&] { return stopping_ || queued() || checkpointAt_ != Clock::time_point::max(); });
+    const auto now = Clock::now();
+    if (!taken_ && (stopping_ || waiting(Kind::durable) || waiting(Kind::inspection) || now >= checkpointAt_ ||
+                    (waiting(Kind::relaxed) && relaxedMayRun())))
+      break;
+    // Only what can wait: until its time has come, or something else. A caller whose turn ends says what has queued up
+    // meanwhile, but nothing of the log.
+    auto until = taken_ ? now + kQuiet : checkpointAt_;
+    if (!taken_ && waiting(Kind::relaxed))
+      until = std::min({until, relaxedNotBefore_, durableBefore_ + kRecently});
+    wake_.wait_until(lock, until);
+  }
+  taken_ = true;
+  return queued() || !stopping_;
 }
 
 void Writer::run() {
   nameThread("store writer");
-  for (int turns = 0; awaitWork(); ++turns) {
+  for (int rounds = 0; awaitTurn(); ++rounds) {
+    bool worked = false;
     // What needs no fsync goes first: callers whose last commit has just ended come back meanwhile.
-    if (relaxedMayRun()) {
-      if (const auto relaxed = next(Kind::relaxed)) {
-        const auto began = Clock::now();
-        transaction(*relaxed, false);
-        const auto ended = Clock::now();
-        relaxedNotBefore_ = ended + std::min<Clock::duration>(kStandBack * (ended - began), kStandBackAtMost);
+    for (const Kind kind : {Kind::relaxed, Kind::inspection, Kind::durable}) {
+      if (const auto together = next(kind)) {
+        turn(kind, together->jobs);
+        together->ending.announce();
+        worked = true;
       }
     }
-    if (const auto inspections = next(Kind::inspection))
-      inspectAll(*inspections);
-    if (const auto durable = next(Kind::durable)) {
-      transaction(*durable, true);
-      durableBefore_ = std::exchange(lastDurable_, Clock::now());
-    }
-    checkpoint();
-    if (turns % kTurnsBetweenLooks == 0)
+    if (checkpointIsDue(worked))
+      checkpoint();
+    if (rounds % kTurnsBetweenLooks == 0)
       boundWal();
+    const std::lock_guard lock(mutex_);
+    taken_ = false;
   }
   session_.reset();
 }
 
-bool Writer::relaxedMayRun() const {
-  const auto now = Clock::now();
-  return now >= relaxedNotBefore_ || now - durableBefore_ > kRecently;
+/// Of a caller. Whatever came meanwhile, and the log, are the writer's thread's.
+void Writer::endTurn() {
+  const int pages = session_ != nullptr ? session_->logPages() : 0;
+  const std::lock_guard lock(mutex_);
+  taken_ = false;
+  if (planCheckpoint(pages) || stopping_ || queued())
+    wake_.notify_one(); // under the lock: when it closes, there is no writer any more a moment later
+}
+
+/// After a turn that left so much in the log; under mutex_. True when the writer's thread has to hear of it.
+bool Writer::planCheckpoint(int pages) {
+  if (pages < kCheckpointWhenQuiet)
+    return false;
+  const bool planned = checkpointAt_ != Clock::time_point::max();
+  checkpointAt_ = Clock::now();
+  if (pages < kCheckpointAnyway)
+    checkpointAt_ += kQuiet;
+  return !planned || pages >= kCheckpointAnyway;
+}
+
+/// On the writer's thread, after a round with or without work.
+bool Writer::checkpointIsDue(bool worked) {
+  const int pages = session_ != nullptr ? session_->logPages() : 0;
+  const std::lock_guard lock(mutex_);
+  if (worked || queued())
+    planCheckpoint(pages);
+  const bool due = Clock::now() >= checkpointAt_;
+  if (due || pages < kCheckpointWhenQuiet)
+    checkpointAt_ = Clock::time_point::max();
+  return due;
+}
+
+/// Does the jobs of one kind. Their callers still wait when it returns.
+void Writer::turn(Kind kind, Jobs jobs) noexcept {
+  if (kind == Kind::inspection) {
+    inspectAll(jobs);
+    return;
+  }
+  const auto began = Clock::now();
+  transaction(jobs, kind == Kind::durable);
+  const auto ended = Clock::now();
+  const std::lock_guard lock(mutex_);
+  if (kind == Kind::durable)
+    durableBefore_ = std::exchange(lastDurable_, ended);
+  else
+    relaxedNotBefore_ = ended + std::min<Clock::duration>(kStandBack * (ended - began), kStandBackAtMost);
 }
 
 /// A session that failed is thrown away (after SQLITE_FULL and I/O errors its transaction state is not to be trusted);
@@ -188,7 +259,7 @@ void Writer::ensureSession() {
   synchronousFull_ = false;
 }
 
-void Writer::transaction(Turn& turn, bool durable) {
+void Writer::transaction(Jobs jobs, bool durable) {
   try {
     ensureSession();
     Session& session = *session_;
@@ -198,9 +269,9 @@ void Writer::transaction(Turn& turn, bool durable) {
     }
     session["begin_immediate"].run();
     // Alone, a job's undoing is that of the transaction; a savepoint would copy every page that it changes.
-    const bool alone = turn.jobs.size() == 1;
+    const bool alone = jobs.size() == 1;
     bool sound = true;
-    for (Job* job : turn.jobs)
+    for (Job* job : jobs)
       sound = runJob(*job, job->savepoint && !alone) || !alone;
     session[sound ? "commit" : "rollback"].run();
   } catch (const Failure& failure) {
@@ -208,22 +279,21 @@ void Writer::transaction(Turn& turn, bool durable) {
     logInDoubt_ = logInDoubt_ || isDiskError(failure);
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(turn, failure);
+    fail(jobs, failure);
     return;
   } catch (const std::exception& unexpected) { // memory ran out
     session_.reset();
     if (hooks_.rolledBack)
       hooks_.rolledBack();
-    fail(turn, Failure(SQLITE_INTERNAL, unexpected.what()));
+    fail(jobs, Failure(SQLITE_INTERNAL, unexpected.what()));
     return;
   }
-  for (const Job* job : turn.jobs) {
+  for (const Job* job : jobs) {
     if (!job->failure && job->committed != nullptr)
       (*job->committed)();
   }
   if (hooks_.committed)
     hooks_.committed();
-  turn.ending.announce();
 }
 
 /// False when the job's work was refused; the reason is in the job, and its changes are undone if it had a savepoint.
@@ -251,8 +321,8 @@ bool Writer::runJob(Job& job, bool savepoint) {
   return !job.failure;
 }
 
-void Writer::inspectAll(Turn& turn) {
-  for (Job* job : turn.jobs) {
+void Writer::inspectAll(Jobs jobs) {
+  for (Job* job : jobs) {
     try {
       ensureSession();
       (*job->work)(*session_);
@@ -263,18 +333,11 @@ void Writer::inspectAll(Turn& turn) {
       job->failure = std::current_exception();
     }
   }
-  turn.ending.announce();
 }
 
-/// After the turn's callers have been answered.
 void Writer::checkpoint() {
-  if (session_ == nullptr || session_->logPages() < kCheckpointWhenIdle)
+  if (session_ == nullptr)
     return;
-  if (session_->logPages() < kCheckpointAnyway) {
-    const std::lock_guard lock(mutex_);
-    if (queued())
-      return;
-  }
   try {
     session_->checkpoint();
   } catch (const Failure& failure) {
@@ -295,10 +358,9 @@ void Writer::boundWal() {
   }
 }
 
-void Writer::fail(Turn& turn, const Failure& failure) {
-  for (Job* job : turn.jobs)
+void Writer::fail(Jobs jobs, const Failure& failure) {
+  for (Job* job : jobs)
     job->failure = std::make_exception_ptr(failure.toError());
-  turn.ending.announce();
 }
 
 } // namespace calbridge::store::sqlite

@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+#include <set>
+
 namespace calbridge::delivery {
 namespace {
 
@@ -151,6 +153,57 @@ TEST_CASE("A confirmed push is delivered, and a confirmed removal removed") {
   CHECK(f.push(1).etag == "etag");
   CHECK(f.engine->lanes().at("google").counters.delivered == 1);
   CHECK(f.engine->lanes().at("google").counters.removed == 1);
+}
+
+TEST_CASE("Who says that it will look after its work claims on its own thread what that has made due") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  std::mutex mutex;
+  std::set<std::thread::id> claimers;
+  f.observed.changeClaim = [&](const auto& claim) {
+    const std::lock_guard lock(mutex);
+    if (!claim.tasks.empty())
+      claimers.insert(std::this_thread::get_id());
+  };
+  f.start();
+  std::size_t placed = 0;
+  // While the dispatcher is looking, it is the dispatcher who finds it: tried until it is not.
+  CHECK(eventually([&] {
+    f.engine->lookAfter([&] { f.place("A-" + std::to_string(++placed), f.john); });
+    const std::lock_guard lock(mutex);
+    return claimers.contains(std::this_thread::get_id());
+  }));
+  CHECK(f.pushes.reaches(placed));
+  CHECK(f.recorded(placed));
+  CHECK(f.pushes.count() == placed);
+}
+
+TEST_CASE("What is due is delivered when the work after which somebody wanted to look has failed") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.start();
+  f.look();
+  CHECK_THROWS_WITH(f.engine->lookAfter([&] {
+    f.place("A-1", f.john);
+    throw std::runtime_error("after it was stored");
+  }),
+                    "after it was stored");
+  CHECK(f.pushes.reaches(1));
+}
+
+TEST_CASE("Work before the start and after the end of an engine is only done") {
+  Delivering f;
+  f.connect(f.google, f.john);
+  f.engine = std::make_unique<DeliveryEngine>(f.observed, f.providers, f.node, f.clock, f.steady, f.log, f.options);
+  f.engine->lookAfter([&] { f.place("A-1", f.john); });
+  CHECK(f.observed.claims.count() == 0);
+  f.engine->start();
+  CHECK(f.pushes.reaches(1));
+  f.engine->stop();
+  const auto before = f.observed.claims.count();
+  f.engine->lookAfter([&] { f.place("A-2", f.john); });
+  CHECK(f.observed.claims.count() == before);
+  CHECK(f.pushes.count() == 1);
 }
 
 TEST_CASE("The pauses double from try to try until the provider is back") {

@@ -120,6 +120,110 @@ TEST_CASE("An accepted event is in the journal and survives the end of the proce
   CHECK(desk.store->unroutedEvents(0, 10).empty());
 }
 
+/// Which threads stored what routing led to.
+struct Routers {
+  explicit Routers(Desk& desk) {
+    desk.observed->beforeRouting = [this](const auto&) {
+      const std::lock_guard lock(mutex);
+      threads.push_back(std::this_thread::get_id());
+      if (failures-- > 0)
+        throw Error("store_unavailable", "the disk is full");
+    };
+  }
+  bool haveThisThread() {
+    const std::lock_guard lock(mutex);
+    return std::count(threads.begin(), threads.end(), std::this_thread::get_id()) > 0;
+  }
+
+  std::mutex mutex;
+  std::vector<std::thread::id> threads;
+  std::atomic<int> failures{0};
+};
+
+TEST_CASE("Who has promised to route an event does so on its own thread when it calls what it got") {
+  Desk desk;
+  Routers routers(desk);
+  desk.intake->start();
+  int events = 0;
+  // While the routing thread still looks for what an earlier run left, it is that one: tried until it is not.
+  CHECK(eventually([&] {
+    desk.clock.advance(kSecond);
+    const auto route = desk.intake->promiseToRoute();
+    const std::string id = std::to_string(++events);
+    desk.accept(eventOf("e" + id, "order.confirmed", {}, "A-" + id));
+    route();
+    route(); // once is all that counts
+    return routers.haveThisThread();
+  }));
+  for (int i = 1; i <= events; ++i)
+    CHECK(desk.routed("e" + std::to_string(i)));
+  CHECK(desk.intake->counters().routed == events);
+}
+
+TEST_CASE("A promise that nobody keeps leaves its event to the routing thread") {
+  Desk desk;
+  Routers routers(desk);
+  desk.intake->start();
+  {
+    const auto route = desk.intake->promiseToRoute();
+    desk.accept(eventOf("e1", "order.confirmed"));
+  }
+  CHECK(desk.routed("e1"));
+  CHECK_FALSE(routers.haveThisThread());
+}
+
+TEST_CASE("Where event follows event the routing thread takes them") {
+  Desk desk;
+  Routers routers(desk);
+  desk.intake->start();
+  for (int i = 1; i <= 3; ++i) { // at one time
+    const auto route = desk.intake->promiseToRoute();
+    const std::string id = std::to_string(i);
+    desk.accept(eventOf("e" + id, "order.confirmed", {}, "A-" + id));
+    if (i > 1)
+      route();
+  }
+  for (const auto* id : {"e1", "e2", "e3"})
+    CHECK(desk.routed(id));
+  CHECK_FALSE(routers.haveThisThread());
+}
+
+TEST_CASE("An event whose routing failed on the thread of its acceptance is routed by the routing thread") {
+  Desk desk;
+  Routers routers(desk);
+  desk.intake->start();
+  int events = 0;
+  CHECK(eventually([&] {
+    desk.clock.advance(kSecond);
+    routers.failures = 1;
+    const auto route = desk.intake->promiseToRoute();
+    const std::string id = std::to_string(++events);
+    desk.accept(eventOf("e" + id, "order.confirmed", {}, "A-" + id));
+    CHECK_NOTHROW(route());
+    CHECK(desk.routed("e" + id));
+    return routers.haveThisThread();
+  }));
+  for (int i = 1; i <= events; ++i)
+    CHECK(desk.routed("e" + std::to_string(i)));
+  CHECK(desk.log.text().find("the disk is full") != std::string::npos);
+}
+
+TEST_CASE("A promise that is called after the end routes nothing, and before the start neither") {
+  Desk desk;
+  auto route = desk.intake->promiseToRoute();
+  desk.accept(eventOf("e1", "order.confirmed"));
+  route();
+  CHECK(desk.store->unroutedEvents(0, 10).size() == 1);
+  desk.intake->start();
+  CHECK(desk.routed("e1"));
+  desk.intake->stop();
+  desk.clock.advance(kSecond);
+  route = desk.intake->promiseToRoute();
+  desk.accept(eventOf("e2", "order.confirmed", {}, "A-2"));
+  route();
+  CHECK(desk.store->unroutedEvents(0, 10).size() == 1);
+}
+
 TEST_CASE("The same event again is a duplicate and changes nothing") {
   Desk desk;
   desk.intake->start();

@@ -159,35 +159,26 @@ TEST_CASE("Fast work gets by with few threads") {
 TEST_CASE("Slow work gets more threads, up to the limit") {
   Signal done;
   Crowd crowd;
+  std::size_t given = 0;
   WorkerPool pool("test", 48, [&](const DeliveryTask&) {
     crowd.enter();
     std::this_thread::sleep_for(std::chrono::milliseconds(20)); // what the provider takes
     crowd.leave();
     done.raise();
   });
-  pool.submit(tasks(600));
-  REQUIRE(done.reaches(600));
-  CHECK(crowd.most() > 32);
-  CHECK(crowd.most() <= 48);
-}
-
-TEST_CASE("Threads that would only wait for each other are not started") {
-  Signal done;
-  Crowd crowd;
-  std::mutex bottleneck; // the processor, or the database
-  WorkerPool pool("test", 1000, [&](const DeliveryTask&) {
-    crowd.enter();
-    {
-      const std::lock_guard lock(bottleneck);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1)); // what it takes
+  // When trials are worth it is PoolSize's (pool_size_test); on a machine that is busy otherwise one may have to be
+  // repeated.
+  CHECK(eventually([&] {
+    if (done.count() + 300 > given) {
+      pool.submit(tasks(300));
+      given += 300;
     }
-    crowd.leave();
-    done.raise();
-  });
-  pool.submit(tasks(800));
-  REQUIRE(done.reaches(800));
-  CHECK(crowd.most() >= 16);
-  CHECK(crowd.most() <= 32); // twice as many are tried, and bring nothing
+    return crowd.most() > 32;
+  }));
+  for (const auto& left : pool.close())
+    CHECK(left.placementId > 0);
+  pool.wait();
+  CHECK(crowd.most() <= 48);
 }
 
 TEST_CASE("Closing a pool gives back what no thread has begun and waits for the rest") {

@@ -1,6 +1,7 @@
 #include "fixture.hpp"
 
 #include <catch2/catch.hpp>
+#include <future>
 
 using namespace calbridge;
 using namespace calbridge::http;
@@ -160,6 +161,30 @@ TEST_CASE("a large shared body arrives whole") {
   auto client = edge.client();
   client.send("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   CHECK(client.readAll().size() > std::size_t{64} << 20);
+}
+
+TEST_CASE("what a handler wants done afterwards is done once the answer is there, and the connection goes on") {
+  std::promise<void> answered;
+  std::atomic<int> done{0};
+  Edge edge({}, [&](Request& request) {
+    Response response = Response::text(200, "hello");
+    if (request.path == "/later")
+      response.afterwards = [&] {
+        answered.get_future().wait();
+        ++done;
+        throw std::runtime_error("of no consequence");
+      };
+    return response;
+  });
+  auto client = edge.client();
+  client.send("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(client.readResponse().find("hello") != std::string::npos);
+  CHECK(done == 0);
+  answered.set_value();
+  client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(client.readResponse().find("hello") != std::string::npos);
+  CHECK(done == 1);
+  CHECK(edge.logger.text().find("of no consequence") != std::string::npos);
 }
 
 TEST_CASE("a handler can take the connection over") {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <set>
 
 using namespace calbridge;
 using namespace calbridge::store::sqlite;
@@ -99,6 +100,95 @@ TEST_CASE("What queues up during a turn shares the next transaction, and a faili
     CHECK(setup.value("key-" + std::to_string(i)).has_value() == (i != 4 && i != 5));
   }
   CHECK(setup.commits <= 11);
+}
+
+TEST_CASE("A caller that finds nobody at it works on its own thread; those who come meanwhile wait for the writer's") {
+  Setup setup;
+  std::promise<std::thread::id> inside;
+  std::promise<void> goOn;
+  auto first = std::async(std::launch::async, [&] {
+    setup.writer->durable([&](Session&) {
+      inside.set_value(std::this_thread::get_id());
+      goOn.get_future().wait();
+    });
+    return std::this_thread::get_id();
+  });
+  const auto worked = inside.get_future().get();
+  std::atomic<int> arriving{0};
+  std::mutex mutex;
+  std::set<std::thread::id> workers;
+  std::set<std::thread::id> callers;
+  const auto note = [&](std::set<std::thread::id>& among) {
+    const std::lock_guard lock(mutex);
+    among.insert(std::this_thread::get_id());
+  };
+  std::vector<std::future<void>> others;
+  for (int i = 0; i < 9; ++i) {
+    others.push_back(std::async(std::launch::async, [&, i] {
+      note(callers);
+      ++arriving;
+      const Writer::Work work = [&](Session& session) {
+        note(workers);
+        session["meta_one"].one([](Row&) {}, "key");
+      };
+      if (i % 3 == 0)
+        setup.writer->durable(work);
+      else if (i % 3 == 1)
+        setup.writer->relaxed(work);
+      else
+        setup.writer->inspect(work);
+    }));
+  }
+  while (arriving < 9)
+    std::this_thread::yield();
+  CHECK(workers.empty());
+  goOn.set_value();
+  CHECK(first.get() == worked);
+  for (auto& other : others)
+    other.get();
+  CHECK(callers.size() == 9);
+  // One who arrives only when all is over works itself again.
+  CHECK(std::count_if(workers.begin(), workers.end(), [&](const auto& id) { return !callers.contains(id); }) <= 1);
+  CHECK_FALSE(workers.contains(worked));
+}
+
+TEST_CASE("Closing the writer waits for the work that a caller is at, and keeps it") {
+  Setup setup;
+  std::promise<void> inside;
+  std::promise<void> goOn;
+  auto caller = std::async(std::launch::async, [&] {
+    setup.writer->durable([&](Session& s) {
+      s["meta_put"].run("key", "value");
+      inside.set_value();
+      goOn.get_future().wait();
+    });
+  });
+  inside.get_future().wait();
+  std::atomic<bool> closed{false};
+  auto closing = std::async(std::launch::async, [&] {
+    setup.writer.reset();
+    closed = true;
+  });
+  for (int i = 0; i < 1000; ++i)
+    std::this_thread::yield();
+  CHECK_FALSE(closed);
+  goOn.set_value();
+  caller.get();
+  closing.get();
+  CHECK(setup.value("key") == "value");
+}
+
+TEST_CASE("A log that callers have filled is brought into the database when it is quiet") {
+  Setup setup;
+  const auto before = fs::file_size(setup.path);
+  for (int i = 0; i < 12; ++i) {
+    setup.writer->relaxed(
+        [&](Session& s) { s["meta_put"].run("key-" + std::to_string(i), std::string(std::size_t{1} << 20, 'x')); });
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (fs::file_size(setup.path) < before + (std::size_t{8} << 20) && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  CHECK(fs::file_size(setup.path) >= before + (std::size_t{8} << 20));
 }
 
 TEST_CASE("Work that fails alone is undone, and the next finds everything in order") {
