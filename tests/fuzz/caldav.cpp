@@ -140,7 +140,7 @@ void run(std::string_view input) {
     const auto usual = std::count_if(calendars->begin(), calendars->end(), [](const auto& c) { return c.primary; });
     require(usual == 1, "exactly one calendar is the usual one", reply.body);
     for (const Calendar& calendar : *calendars)
-      require(parseUrl(calendar.id).has_value(), "a calendar is a URL", calendar.id);
+      require(calendar.id.starts_with("https://") && calendar.id.ends_with('/'), "a calendar is a URL", calendar.id);
   } else {
     const auto pushed = plugins::pushFromWire(reply, plan.upsert, driver.secrets);
     require(std::holds_alternative<PushReply>(pushed), "the host can take it over", reply.body);

@@ -113,8 +113,10 @@ plugins::Reply PluginDriver::call(plugins::Operation operation, std::string_view
 
 HttpResult PluginDriver::send(const HttpRequest& request, const HttpOptions&) {
   require(requests.size() < 100, "a call makes a limited number of requests");
-  requests.push_back(request);
   const auto url = parseUrl(request.url);
+  if (typedServers && !url) // nobody is asked: the host's client finds that out
+    return {std::nullopt, HttpFailure{HttpFailure::Kind::malformed, false, "this is no URL"}};
+  requests.push_back(request);
   require(url && (typedServers || std::find(egress.begin(), egress.end(), url->authority()) != egress.end()),
           "a plugin asks its own hosts only", request.url);
   require(url->target.find("/../") == std::string::npos, "no id leads to another place", request.url);
