@@ -30,11 +30,10 @@ Response page(const Assets& assets, int status, const char* title, const std::st
 /// A person sees a page; a program, such as a mail service that unsubscribes for one, gets the problem that it gets
 /// everywhere.
 Response unknownLink(const Assets& assets, const Request& request) {
-  constexpr const char* kTitle = "This link is not valid";
   constexpr const char* kText =
       "It may have been cut on its way. The newest message has one that works, and your settings do, too.";
-  auto answer = prefersPage(request) ? page(assets, 404, kTitle, kText, false)
-                                     : problem(404, "not_found", std::string(kTitle) + ". " + kText);
+  auto answer = prefersPage(request) ? page(assets, 404, "This link is not valid", kText, false)
+                                     : problem(404, "not_found", std::string("This link is not valid. ").append(kText));
   return answer.header("Vary", "Accept");
 }
 
