@@ -99,20 +99,21 @@ class ScriptedServer {
   void run() {
     while (!stopping_) {
       try {
-        Poco::Net::StreamSocket socket = listener_.acceptConnection();
+        // Shared through the standard library, since ThreadSanitizer does not see the counter inside of Poco's library.
+        auto socket = std::make_shared<Poco::Net::StreamSocket>(listener_.acceptConnection());
         const int number = connections_++;
         const std::lock_guard lock(mutex_);
-        workers_.emplace_back([this, socket, number]() mutable {
+        workers_.emplace_back([this, socket, number] {
           try {
-            Peer peer(socket);
+            Peer peer(*socket);
             script_(peer, number);
           } catch (const Poco::Exception&) { // the client went away; what it saw is what counts
           }
           try {
-            socket.shutdown();
+            socket->shutdown();
           } catch (const Poco::Exception&) { // closed already
           }
-          socket.close();
+          socket->close();
         });
       } catch (const Poco::Exception&) { // the listener was shut down
       }
