@@ -82,8 +82,8 @@ void Journal::store(const std::vector<Request*>& requests) {
       return;
   } catch (const Error& error) {
     if (requests.size() == 1 || error.code() != "store_refused") {
-      for (Request* request : requests)
-        request->failure = std::current_exception();
+      for (Request* request : requests) // one for each: they are looked at on as many threads
+        request->failure = std::make_exception_ptr(Error(error));
       return;
     }
   } catch (...) {
