@@ -24,7 +24,8 @@ if(CALBRIDGE_SANITIZE)
   set(CALBRIDGE_TEST_SLOWDOWN 3)
   # Only those of the sanitizers that are there: tests tell by them what they run under.
   if(CALBRIDGE_SANITIZE MATCHES thread)
-    set(CALBRIDGE_SANITIZER_OPTIONS TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
+    set(CALBRIDGE_SANITIZER_OPTIONS
+      TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/cmake/sanitizers/tsan.supp)
   else()
     set(CALBRIDGE_SANITIZER_OPTIONS
       ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_string_checks=1
