@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kQueueLimit = 2048; ///< events kept in memory; beyond it they are read from the journal
 constexpr std::size_t kBatch = 256;       ///< events routed in one transaction
-constexpr std::size_t kFew = 4;           ///< events whose deliveries the routing thread may hand out itself
+constexpr std::size_t kFew = 4;           ///< events whose deliveries the thread that routes them may hand out itself
 constexpr int kJournalDepth = 64;         ///< deeper than what is accepted
 constexpr auto kRetryPause = std::chrono::seconds(1);
 /// Events "keep coming" when the last two came within this: then the routing thread takes them, many at a time.

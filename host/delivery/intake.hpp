@@ -28,8 +28,8 @@ class Intake {
          const Clock& clock, Logger& logger, Reevaluation::Brake brake = {});
   ~Intake();
 
-  /// Before start(): whoever is given here is called on the routing thread to store what a few events lead to, by
-  /// calling what it is given, once.
+  /// Before start(): whoever is given here is called by the thread that routes (the routing thread, or one that keeps a
+  /// promise) to store what a few events lead to, by calling what it is given, once.
   void storeThrough(std::function<void(const std::function<void()>& store)> through) { through_ = std::move(through); }
   /// Routes what an earlier run left, and everything accepted from now on.
   void start();
@@ -69,7 +69,7 @@ class Intake {
   const Counters& counters() const { return counters_; }
 
  private:
-  /// An event on its way from accept() to the routing thread: as text, which reads it once more. Handed over as a
+  /// An event on its way from accept() to whoever routes it: as text, which reads it once more. Handed over as a
   /// document, every piece of it would be allocated by one thread and freed by another, the slowest way there is, and
   /// take ten times the memory.
   struct Waiting {
